@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Streams
+
+/// One turn of a conversation.
+package struct Message: Sendable, Hashable {
+  package enum Role: String, Sendable {
+    case system, user, assistant, tool
+  }
+  package let role: Role
+  package let content: String
+
+  package init(role: Role, content: String) {
+    self.role = role
+    self.content = content
+  }
+}
+
+/// What a record says, whichever layout it came in.
+package enum RecordContent: Sendable, Hashable {
+  /// Every token is a target.
+  case text(String)
+  /// Only the completion's tokens are targets by default. `instruction`/`input`/`output` arrive here
+  /// too: the prompt is the instruction, and, unless the input is empty, a blank line and the input.
+  case promptCompletion(prompt: String, completion: String)
+  /// Only the assistant's turns are targets by default.
+  case conversation([Message])
+  /// Tokens made elsewhere; a label of -100 is no target. Without labels every token is one.
+  case tokens(inputIDs: [Int32], labels: [Int32]?)
+}
+
+/// Names of the fields that make up the known layouts; `--field text=body` changes one.
+package struct RecordLayout: Sendable, Hashable {
+  /// Canonical name -> name in the user's records.
+  private var names: [String: String] = [:]
+
+  package static let fieldNames = [
+    "text", "prompt", "completion", "instruction", "input", "output", "messages",
+    "conversations", "input_ids", "labels",
+  ]
+  package static let fieldsInWords =
+    "text, prompt and completion, instruction and output, messages, conversations, or input_ids"
+
+  package init() {}
+
+  /// Uses the user's field `name` for the canonical `field`; false if `field` is none of
+  /// ``fieldNames``.
+  package mutating func map(_ field: String, to name: String) -> Bool {
+    guard RecordLayout.fieldNames.contains(field) else { return false }
+    names[field] = name
+    return true
+  }
+
+  func name(_ field: String) -> String { names[field] ?? field }
+
+  /// Recognises the layout of a record and reads its content. `input_ids` wins over all others.
+  ///
+  /// - Throws: ``RecordError``.
+  package func content(of fields: RecordFields) throws(RecordError) -> RecordContent {
+    if fields.member(name("input_ids")) != nil { return try tokens(fields) }
+    if fields.member(name("messages")) != nil {
+      return .conversation(
+        try conversation(fields, list: name("messages"), role: "role", content: "content"))
+    }
+    if fields.member(name("conversations")) != nil {
+      return .conversation(
+        try conversation(fields, list: name("conversations"), role: "from", content: "value"))
+    }
+    if fields.member(name("prompt")) != nil, fields.member(name("completion")) != nil {
+      return .promptCompletion(
+        prompt: try fields.string(name("prompt")),
+        completion: try fields.string(name("completion")))
+    }
+    if fields.member(name("instruction")) != nil, fields.member(name("output")) != nil {
+      let instruction = try fields.string(name("instruction"))
+      var input = ""
+      if let member = fields.member(name("input")), member.kind != .null {
+        input = try fields.string(name("input"))
+      }
+      return .promptCompletion(
+        prompt: input.isEmpty ? instruction : "\(instruction)\n\n\(input)",
+        completion: try fields.string(name("output")))
+    }
+    if fields.member(name("text")) != nil { return .text(try fields.string(name("text"))) }
+    if fields.member(name("prompt")) != nil {
+      throw .missingField(fields.location, field: name("completion"))
+    }
+    if fields.member(name("instruction")) != nil {
+      throw .missingField(fields.location, field: name("output"))
+    }
+    var keys: [String] = []
+    for member in fields.members { keys.append((try? member.key.decoded()) ?? "?") }
+    throw .unknownLayout(fields.location, found: keys)
+  }
+
+  private func tokens(_ fields: RecordFields) throws(RecordError) -> RecordContent {
+    let ids = try integers(fields, name("input_ids"), minimum: 0)
+    var labels: [Int32]?
+    if let member = fields.member(name("labels")), member.kind != .null {
+      labels = try integers(fields, name("labels"), minimum: -100)
+    }
+    if let labels, labels.count != ids.count {
+      throw .labelCount(fields.location, inputIDs: ids.count, labels: labels.count)
+    }
+    return .tokens(inputIDs: ids, labels: labels)
+  }
+
+  private func integers(
+    _ fields: RecordFields, _ field: String, minimum: Int
+  ) throws(RecordError) -> [Int32] {
+    guard let member = fields.member(field) else {
+      throw .missingField(fields.location, field: field)
+    }
+    guard let elements = try fields.value(of: member).elements else {
+      throw .wrongType(
+        fields.location, field: field, expected: "array of integers", found: member.kind.rawValue)
+    }
+    var result: [Int32] = []
+    result.reserveCapacity(elements.count)
+    for (index, element) in elements.enumerated() {
+      guard let value = element.int, value >= minimum, value <= Int(Int32.max) else {
+        throw .wrongType(
+          fields.location, field: "\(field)[\(index)]", expected: "integer of at least \(minimum)",
+          found: element.kind == .number ? "another number" : element.kind.rawValue)
+      }
+      result.append(Int32(value))
+    }
+    return result
+  }
+
+  private func conversation(
+    _ fields: RecordFields, list: String, role roleKey: String, content contentKey: String
+  ) throws(RecordError) -> [Message] {
+    guard let member = fields.member(list), member.kind == .array,
+      let turns = try fields.value(of: member).elements
+    else {
+      let found = fields.member(list)?.kind.rawValue ?? "nothing"
+      throw .wrongType(fields.location, field: list, expected: "array", found: found)
+    }
+    var messages: [Message] = []
+    for (index, turn) in turns.enumerated() {
+      let place = "\(list)[\(index)]"
+      guard let roleName = turn[roleKey]?.text else {
+        throw .wrongType(
+          fields.location, field: "\(place).\(roleKey)", expected: "string",
+          found: turn[roleKey]?.kind.rawValue ?? "nothing")
+      }
+      guard let role = Message.Role(anyDialect: roleName) else {
+        throw .unknownRole(fields.location, field: "\(place).\(roleKey)", role: roleName)
+      }
+      guard let content = turn[contentKey]?.text else {
+        throw .wrongType(
+          fields.location, field: "\(place).\(contentKey)", expected: "string",
+          found: turn[contentKey]?.kind.rawValue ?? "nothing")
+      }
+      messages.append(Message(role: role, content: content))
+    }
+    return messages
+  }
+}
+
+extension Message.Role {
+  /// The role that any of the known chat dialects means by `name`.
+  package init?(anyDialect name: String) {
+    switch name {
+    case "system": self = .system
+    case "user", "human", "prompter": self = .user
+    case "assistant", "gpt", "chatgpt", "bing", "model": self = .assistant
+    case "tool", "function", "observation": self = .tool
+    default: return nil
+    }
+  }
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Streams
+
+// Records: what one line of JSON Lines means. Knows the layouts that users bring, the keys that our
+// tools add, and the lines that our tools write about themselves.
+
+/// Where a record stands.
+package struct RecordLocation: Sendable, Hashable, CustomStringConvertible {
+  /// The input's name.
+  package let file: String
+  /// Line number from 1.
+  package let line: Int
+
+  package init(file: String, line: Int) {
+    self.file = file
+    self.line = line
+  }
+
+  package var description: String { "\(file):\(line)" }
+}
+
+/// Why a line is no record.
+package enum RecordError: Error, Equatable {
+  case malformedJSON(RecordLocation, JSONError)
+  /// The line is JSON but no object.
+  case notAnObject(RecordLocation, found: JSONKind)
+  /// None of the known layouts fits; `found` are the record's keys.
+  case unknownLayout(RecordLocation, found: [String])
+  case missingField(RecordLocation, field: String)
+  case wrongType(RecordLocation, field: String, expected: String, found: String)
+  case unknownRole(RecordLocation, field: String, role: String)
+  /// `labels` and `input_ids` differ in length.
+  case labelCount(RecordLocation, inputIDs: Int, labels: Int)
+
+  package var place: RecordLocation {
+    switch self {
+    case .malformedJSON(let place, _), .notAnObject(let place, _), .unknownLayout(let place, _),
+      .missingField(let place, _), .wrongType(let place, _, _, _), .unknownRole(let place, _, _),
+      .labelCount(let place, _, _):
+      place
+    }
+  }
+}
+
+extension RecordError: Diagnosable {
+  package var category: FailureCategory { .badData }
+  package var location: String? { place.description }
+
+  package var message: String {
+    switch self {
+    case .malformedJSON(_, let error): error.message
+    case .notAnObject(_, let found): "expected an object, found \(found.rawValue)"
+    case .unknownLayout(_, let found):
+      "expected a record with \(RecordLayout.fieldsInWords), found "
+        + (found.isEmpty ? "an empty object" : "only \(found.joined(separator: ", "))")
+    case .missingField(_, let field): "field \"\(field)\": expected, but missing"
+    case .wrongType(_, let field, let expected, let found):
+      "field \"\(field)\": expected \(expected), found \(found)"
+    case .unknownRole(_, let field, let role):
+      "field \"\(field)\": expected system, user, assistant or tool, found \"\(role)\""
+    case .labelCount(_, let inputIDs, let labels):
+      "field \"labels\": expected \(inputIDs) entries as in \"input_ids\", found \(labels)"
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .unknownLayout: "name the fields of your records, for example --field text=body"
+    default: nil
+    }
+  }
+}

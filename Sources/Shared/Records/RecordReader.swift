@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Streams
+
+/// One record: its line as read, and what it says.
+package struct Record {
+  package let location: RecordLocation
+  /// The line without its end, exactly as read.
+  package let bytes: [UInt8]
+  package let content: RecordContent
+  /// What cl-score added earlier, if anything.
+  package let score: RecordScore?
+}
+
+/// Reads records from JSON Lines, one input after the other. Blank lines are passed over.
+package final class RecordReader {
+  /// Bad lines that were tolerated so far.
+  package private(set) var skippedCount = 0
+  /// Called for each tolerated bad line.
+  package var onSkip: ((RecordError) -> Void)?
+
+  private var paths: ArraySlice<String>
+  private let layout: RecordLayout
+  private let skipLimit: Int
+  private var lines: LineReader?
+
+  /// - Parameters:
+  ///   - paths: inputs in order; `-` is standard input.
+  ///   - skipInvalid: how many bad lines to tolerate.
+  package init(paths: [String], layout: RecordLayout = RecordLayout(), skipInvalid: Int = 0) {
+    self.paths = paths[...]
+    self.layout = layout
+    skipLimit = skipInvalid
+  }
+
+  /// The next line as fields, without reading its content; nil after the last one. The fields are
+  /// valid until the next call.
+  ///
+  /// - Throws: ``RecordError`` for the first bad line beyond the tolerated ones, ``StreamError``.
+  package func nextFields() throws -> RecordFields? {
+    while true {
+      if lines == nil {
+        guard let path = paths.popFirst() else { return nil }
+        lines = LineReader(try InputSource(path: path))
+      }
+      guard let reader = lines else { continue }
+      guard let line = try reader.next() else {
+        lines = nil
+        continue
+      }
+      if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
+      let location = RecordLocation(file: reader.name, line: reader.lineNumber)
+      do {
+        return try RecordFields(line, at: location)
+      } catch {
+        try tolerate(error)
+      }
+    }
+  }
+
+  /// The next record with its content; nil after the last one.
+  package func next() throws -> Record? {
+    while let fields = try nextFields() {
+      do throws(RecordError) {
+        return Record(
+          location: fields.location, bytes: Array(fields.line),
+          content: try layout.content(of: fields), score: try RecordScore(of: fields))
+      } catch {
+        try tolerate(error)
+      }
+    }
+    return nil
+  }
+
+  /// Counts a bad line, or throws it when no more are allowed. For callers that find a line bad by
+  /// a rule of their own.
+  package func tolerate(_ error: RecordError) throws(RecordError) {
+    guard skippedCount < skipLimit else { throw error }
+    skippedCount += 1
+    onSkip?(error)
+  }
+}
