@@ -65,16 +65,22 @@ let modules = [
 
 let executables = [
   "cl-score": [
-    "CommandSupport", "Scoring", "Corpora", "Records", "Streams", "Tokenization", "Examples",
+    "ArgumentParser", "CommandSupport", "Scoring", "Corpora", "Records", "Streams", "Tokenization", "Examples",
     "LanguageModels", "Adapters", "Devices", "Compute",
   ],
-  "cl-partition": ["CommandSupport", "Partitioning", "Corpora", "Records", "Streams", "Randomness"],
+  "cl-partition": [
+    "ArgumentParser", "CommandSupport", "Partitioning", "Corpora", "Records", "Streams",
+    "Randomness",
+  ],
   "cl-train": [
-    "CommandSupport", "Training", "LanguageModels", "Adapters", "Examples", "Tokenization",
+    "ArgumentParser", "CommandSupport", "Training", "LanguageModels", "Adapters", "Examples", "Tokenization",
     "Records", "Streams", "Randomness", "Devices", "Compute",
   ],
-  "cl-aggregate": ["CommandSupport", "Aggregation", "Adapters", "Safetensors", "Records", "Streams"],
-  "cl-report": ["CommandSupport", "Reporting", "Records", "Streams"],
+  "cl-aggregate": [
+    "ArgumentParser", "CommandSupport", "Aggregation", "Adapters", "Safetensors", "Records",
+    "Streams",
+  ],
+  "cl-report": ["ArgumentParser", "CommandSupport", "Reporting", "Records", "Streams"],
 ]
 
 // Test targets: one a module, and those that look at several modules or at the built tools.
