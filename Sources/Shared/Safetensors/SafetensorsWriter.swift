@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Streams
+
+/// A tensor to be written.
+package struct OutputTensor: Sendable {
+  package let name: String
+  package let dtype: DType
+  package let shape: [Int]
+  let content: Content
+
+  enum Content: Sendable {
+    case floats([Float])
+    case bytes([UInt8])
+  }
+
+  /// An F32 tensor.
+  package init(name: String, shape: [Int], floats: [Float]) {
+    self.name = name
+    dtype = .float32
+    self.shape = shape
+    content = .floats(floats)
+  }
+
+  /// A tensor of any type from its little-endian bytes.
+  package init(name: String, dtype: DType, shape: [Int], bytes: [UInt8]) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    content = .bytes(bytes)
+  }
+
+  package var byteCount: Int {
+    switch content {
+    case .floats(let values): values.count * 4
+    case .bytes(let values): values.count
+    }
+  }
+
+  /// Calls `body` with the tensor's bytes.
+  package func withBytes<Failure: Error>(
+    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
+  ) throws(Failure) {
+    switch content {
+    case .floats(let values):
+      try values.withUnsafeBufferPointer { (buffer) throws(Failure) in
+        try body(UnsafeRawBufferPointer(buffer))
+      }
+    case .bytes(let values):
+      try values.withUnsafeBufferPointer { (buffer) throws(Failure) in
+        try body(UnsafeRawBufferPointer(buffer))
+      }
+    }
+  }
+}
+
+/// Writes safetensors files whose bytes depend on names and contents only.
+///
+/// Tensors stand in the order of element size (largest first, so that each is aligned), then name;
+/// metadata keys are sorted; the header is padded with spaces to a multiple of 8.
+package enum SafetensorsWriter {
+  /// Writes one whole file; the sink stays open.
+  ///
+  /// - Returns: the number of bytes written.
+  /// - Throws: ``SafetensorsError/Problem/duplicateTensor(_:)``,
+  ///   ``SafetensorsError/Problem/sizeMismatch(tensor:shape:dtype:bytes:)``, and what writing throws.
+  @discardableResult
+  package static func write(
+    _ tensors: [OutputTensor], metadata: [String: String], to sink: OutputSink
+  ) throws(SafetensorsError) -> Int {
+    let ordered = tensors.sorted {
+      $0.dtype.byteCount != $1.dtype.byteCount
+        ? $0.dtype.byteCount > $1.dtype.byteCount : precedes($0.name, $1.name)
+    }
+    let header = try headerBytes(ordered, metadata: metadata, path: sink.name)
+    var total = header.count
+    do {
+      try sink.write(header)
+      for tensor in ordered {
+        try tensor.withBytes { (bytes) throws(StreamError) in try sink.write(bytes) }
+        total += tensor.byteCount
+      }
+    } catch {
+      throw SafetensorsError(.stream(error), path: sink.name)
+    }
+    return total
+  }
+
+  private static func headerBytes(
+    _ ordered: [OutputTensor], metadata: [String: String], path: String
+  ) throws(SafetensorsError) -> [UInt8] {
+    var names: Set<String> = []
+    for tensor in ordered {
+      if !names.insert(tensor.name).inserted {
+        throw SafetensorsError(.duplicateTensor(tensor.name), path: path)
+      }
+      let bytes = tensor.shape.reduce(tensor.dtype.byteCount) {
+        let (product, overflow) = $0.multipliedReportingOverflow(by: $1)
+        return overflow ? -1 : product
+      }
+      guard bytes == tensor.byteCount else {
+        throw SafetensorsError(
+          .sizeMismatch(
+            tensor: tensor.name, shape: tensor.shape, dtype: tensor.dtype,
+            bytes: tensor.byteCount),
+          path: path)
+      }
+    }
+    var writer = JSONWriter()
+    var offset = 0
+    writer.object { writer in
+      if !metadata.isEmpty {
+        writer.object("__metadata__") { writer in
+          for key in metadata.keys.sorted(by: precedes) {
+            writer.field(key, metadata[key] ?? "")
+          }
+        }
+      }
+      for tensor in ordered {
+        writer.object(tensor.name) {
+          $0.field("dtype", tensor.dtype.rawValue)
+          $0.field("shape", tensor.shape)
+          $0.field("data_offsets", [offset, offset + tensor.byteCount])
+        }
+        offset += tensor.byteCount
+      }
+    }
+    var json = writer.bytes
+    while json.count % 8 != 0 { json.append(UInt8(ascii: " ")) }
+    let length = UInt64(json.count)
+    return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * UInt64($0))) } + json
+  }
+}
