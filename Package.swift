@@ -39,7 +39,7 @@ let modules = [
   Module("Records", layer: 2, imports: ["Streams"]),
   Module("Safetensors", layer: 2, imports: ["Streams"]),
   Module("GGUF", layer: 2, imports: ["Streams"]),
-  Module("Compute", layer: 3, imports: ["COpenBLAS"]),
+  Module("Compute", layer: 3, imports: ["COpenBLAS", "Streams"]),
   Module("Devices", layer: 4, imports: ["Compute"]),
   Module("Corpora", layer: 4, imports: ["Records", "Streams", "CXML2"]),
   Module("Partitioning", layer: 4, imports: ["Records", "Streams", "Randomness"]),

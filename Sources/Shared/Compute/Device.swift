@@ -84,16 +84,6 @@ package struct TargetLoss: Sendable, Hashable {
   }
 }
 
-/// Why a device cannot do what it was asked.
-package enum DeviceError: Error, Equatable {
-  /// The library that the device needs could not be opened.
-  case libraryMissing(name: String, reason: String)
-  /// `bytes` could not be allocated for `label`.
-  case outOfMemory(label: String, bytes: Int)
-  /// The processor lacks what the requested precision needs.
-  case precisionUnavailable(precision: String, reason: String)
-}
-
 /// One machine's arithmetic.
 ///
 /// Laws, checked for every device by `DeviceConformanceTests`: each operation agrees with
