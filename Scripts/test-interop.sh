@@ -1,0 +1,17 @@
+#!/bin/sh
+# test-interop.sh MODEL.gguf: what we write, read by transformers and PEFT, and the other way round.
+set -eu
+cd "$(dirname "$0")/.."
+environment=.venv/interop
+if [ ! -x $environment/bin/python ]; then
+  python3 -m venv $environment
+fi
+if ! $environment/bin/python -c 'import torch, transformers, peft, gguf' 2>/dev/null; then
+  echo "installing torch, transformers and peft into $environment"
+  # PyPI's torch for Linux carries CUDA; a build for processors alone is taken where one is offered.
+  $environment/bin/pip install --quiet torch==2.13.0+cpu 2>/dev/null ||
+    $environment/bin/pip install --quiet torch==2.13.0
+  $environment/bin/pip install --quiet transformers==5.23.0 peft==0.21.2 gguf==0.19.0 safetensors
+fi
+HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" \
+  $environment/bin/python Tests/Interop/check_peft.py --golden Tests/Fixtures/golden --model "$1"
