@@ -2,11 +2,12 @@
 import Foundation
 import Safetensors
 import Streams
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsFileTests {
-  let folder: TemporaryFolder
-  init() throws { folder = try TemporaryFolder() }
+  let folder: TemporaryDirectory
+  init() throws { folder = try TemporaryDirectory() }
 
   private func problem(_ bytes: [UInt8]) throws -> SafetensorsError.Problem? {
     let path = try folder.write(UUID().uuidString, bytes)

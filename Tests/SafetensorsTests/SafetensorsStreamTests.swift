@@ -2,11 +2,12 @@
 import Foundation
 import Safetensors
 import Streams
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsStreamTests {
-  let folder: TemporaryFolder
-  init() throws { folder = try TemporaryFolder() }
+  let folder: TemporaryDirectory
+  init() throws { folder = try TemporaryDirectory() }
 
   private func stream(_ bytes: [UInt8]) throws -> SafetensorsStream {
     SafetensorsStream(try InputSource(path: try folder.write(UUID().uuidString, bytes)))

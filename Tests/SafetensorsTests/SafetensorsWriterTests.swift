@@ -2,11 +2,12 @@
 import Foundation
 import Safetensors
 import Streams
+import TestSupport
 import Testing
 
 @Suite struct SafetensorsWriterTests {
-  let folder: TemporaryFolder
-  init() throws { folder = try TemporaryFolder() }
+  let folder: TemporaryDirectory
+  init() throws { folder = try TemporaryDirectory() }
 
   private func written(_ tensors: [OutputTensor], _ metadata: [String: String]) throws -> [UInt8] {
     let path = folder.path + "/" + UUID().uuidString
@@ -58,8 +59,8 @@ import Testing
 }
 
 @Suite struct SafetensorsCheckpointTests {
-  let folder: TemporaryFolder
-  init() throws { folder = try TemporaryFolder() }
+  let folder: TemporaryDirectory
+  init() throws { folder = try TemporaryDirectory() }
 
   private func shard(_ name: String, _ values: [Float]) throws -> [UInt8] {
     RawFile.bytes(
