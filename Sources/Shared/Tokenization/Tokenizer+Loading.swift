@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+import Streams
+
+extension Tokenizer {
+  /// Loads a tokenizer: from a model folder, a `tokenizer.json` (with the configuration files
+  /// beside it), or a GGUF file.
+  package static func load(path: String) throws(TokenizerError) -> Tokenizer {
+    var file = path
+    if FileSystem.isDirectory(path) {
+      file = path + "/tokenizer.json"
+      if !FileSystem.exists(file) { throw .noTokenizer(path: path) }
+    }
+    let mapped: MappedFile
+    do { mapped = try MappedFile(path: file) } catch { throw .stream(error) }
+    var definition = try TokenizerJSON.read(mapped.bytes, path: file)
+    let folder = file.lastIndex(of: "/").map { String(file[..<$0]) } ?? "."
+    try TokenizerConfiguration.apply(folder: folder.isEmpty ? "/" : folder, to: &definition)
+    withExtendedLifetime(mapped) {}
+    return Tokenizer(definition)
+  }
+}
