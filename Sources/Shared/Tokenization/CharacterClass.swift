@@ -3,20 +3,29 @@
 /// What the splitting patterns ask of a character: `\p{L}`, `\p{N}`, `\s`, or none of them.
 ///
 /// The three are disjoint. From the standard library's Unicode tables (general categories L* and
-/// N*, property White_Space).
+/// N*, property White_Space), pinned to Unicode 16 as the reference (`tokenizers` 0.23) has it, so
+/// that a newer Swift does not change token ids.
 enum CharacterClass {
   static let other: UInt8 = 0
   static let letter: UInt8 = 1
   static let number: UInt8 = 2
   static let space: UInt8 = 3
 
+  private static let unicodeVersion = 16
+
   static func of(_ scalar: Unicode.Scalar) -> UInt8 {
-    switch scalar.properties.generalCategory {
-    case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
-      letter
-    case .decimalNumber, .letterNumber, .otherNumber: number
-    default: scalar.properties.isWhitespace ? space : other
+    let properties = scalar.properties
+    let kind =
+      switch properties.generalCategory {
+      case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter:
+        letter
+      case .decimalNumber, .letterNumber, .otherNumber: number
+      default: properties.isWhitespace ? space : other
+      }
+    if kind == letter || kind == number, let age = properties.age, age.major > unicodeVersion {
+      return other
     }
+    return kind
   }
 
   /// Whether `\w` of the Rust `regex` crate matches: letters, marks, decimal digits, connectors.
