@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Streams
+import Streams
 
 // Tokenization: text to token ids and back, as the model's own tokenizer does it. Reads
 // tokenizer.json and GGUF metadata; what it does not know it refuses by name.
