@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import Compute
+
+/// A decoder with its frozen weights and its adapters on a device, and the buffers for one packed
+/// row. `Forward.swift` and `Backward.swift` say what it computes.
+final class Decoder {
+  let config: DecoderConfig
+  let device: any Device
+  let weights: DecoderWeights
+  let lora: LoRAParameters?
+  let workspace: Workspace
+  /// Which factors get gradients.
+  var trainsA = true
+  var trainsB = true
+  private var ropeTables: [RopeTable]
+
+  init(
+    config: DecoderConfig, weights: DecoderWeights, lora: LoRAParameters?, plan: MemoryPlan,
+    trains: Bool, device: any Device
+  ) throws(ModelError) {
+    self.config = config
+    self.device = device
+    self.weights = weights
+    self.lora = lora
+    workspace = try Workspace(
+      plan: plan, config: config, modules: lora?.modules ?? [], trains: trains, device: device)
+    ropeTables = config.ropes.map { RopeTable($0) }
+  }
+
+  /// What all layers need to know of the row that passes through them.
+  struct Row {
+    let packed: PackedRow
+    var rows: Int { packed.count }
+  }
+
+  /// Checks a row and writes its rope angles.
+  func prepare(_ packed: PackedRow) throws(ModelError) -> Row {
+    precondition(packed.count <= workspace.plan.rows, "row longer than planned")
+    for token in packed.tokens where token < 0 || Int(token) >= config.vocabularySize {
+      throw .tokenOutsideVocabulary(token: Int(token), vocabulary: config.vocabularySize)
+    }
+    for index in ropeTables.indices {
+      let values = ropeTables[index].values(starts: packed.starts)
+      let buffers = workspace.positions(index, rows: packed.count)
+      values.cosines.withUnsafeBufferPointer { device.write($0, to: buffers.cosines) }
+      values.sines.withUnsafeBufferPointer { device.write($0, to: buffers.sines) }
+    }
+    return Row(packed: packed)
+  }
+
+  func attentionShape(_ layer: Int, _ row: Row) -> AttentionShape {
+    AttentionShape(
+      starts: row.packed.starts, heads: config.headCount,
+      keyValueHeads: config.keyValueHeadCount, headSize: config.headSize,
+      scale: config.attentionScale, window: config.windows[layer],
+      softcap: config.attentionSoftcap)
+  }
+
+  /// Rotates query and key heads of a layer, or undoes it.
+  func rotate(_ layer: Int, _ row: Row, query: Buffer, key: Buffer, inverse: Bool) {
+    guard let rope = config.ropeOfLayer[layer] else { return }
+    let (cosines, sines) = workspace.positions(rope, rows: row.rows)
+    let half = config.ropes[rope].rotarySize / 2
+    for (x, heads) in [(query, config.headCount), (key, config.keyValueHeadCount)] {
+      device.rotate(
+        x, cosines: cosines, sines: sines, rows: row.rows, heads: heads,
+        headSize: config.headSize, half: half, inverse: inverse)
+    }
+  }
+
+  /// y = rmsNorm(x) · gain over `rows` vectors of `channels` values.
+  func norm(_ y: Buffer, inverse: Buffer, x: Buffer, gain: Buffer, rows: Int, channels: Int) {
+    device.rmsNormForward(
+      y, inverseRMS: inverse, x: x, gain: gain, rows: rows, channels: channels,
+      epsilon: config.normEpsilon)
+  }
+
+  func normBackward(
+    _ dx: Buffer, dy: Buffer, x: Buffer, gain: Buffer, inverse: Buffer, rows: Int, channels: Int,
+    accumulate: Bool
+  ) {
+    device.rmsNormBackward(
+      dx, dy: dy, x: x, gain: gain, inverseRMS: inverse, rows: rows, channels: channels,
+      accumulate: accumulate)
+  }
+}

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import Compute
+
+// The decoder, forward: a list of device calls. Shapes as in Compute/Device.swift.
+
+extension Decoder {
+  /// Runs all layers. The last hidden states are then in `workspace.residual(layerCount)`, and what
+  /// the backward pass needs in the workspace.
+  func forward(_ row: Row) {
+    device.embed(
+      workspace.residual(0, rows: row.rows), tokens: row.packed.tokens, table: weights.embedding,
+      scale: config.embeddingScale)
+    for layer in 0..<config.layerCount {
+      forwardLayer(layer, row)
+    }
+  }
+
+  /// x + attention(norm(x)), then + feedForward(norm(·)).
+  ///
+  /// - Parameter isRecomputed: the backward pass wants the activations again, not the result.
+  func forwardLayer(_ layer: Int, _ row: Row, isRecomputed: Bool = false) {
+    let saved = workspace.activations(layer, rows: row.rows)
+    let input = workspace.residual(layer, rows: row.rows)
+    let output = workspace.residual(layer + 1, rows: row.rows)
+    let frozen = weights.layers[layer]
+    let (n, c) = (row.rows, config.hiddenSize)
+    let normed = workspace.scratch(.normed, rows: n, width: c)
+
+    norm(
+      normed, inverse: saved[.inputInverseRMS], x: input, gain: frozen.attentionNorm, rows: n,
+      channels: c)
+    attention(layer, row, saved, normed: normed)
+    device.copy(input, to: saved[.middle])
+    if let resultNorm = frozen.attentionResultNorm {
+      let result = saved[.attentionResult]
+      linear(
+        layer, .attentionOutput, rows: n, x: saved[.attended],
+        hidden: saved[.attentionOutputHidden], outputs: [(.output, result)])
+      norm(
+        normed, inverse: saved[.attentionResultInverseRMS], x: result, gain: resultNorm, rows: n,
+        channels: c)
+      device.add(saved[.middle], normed)
+    } else {
+      linear(
+        layer, .attentionOutput, rows: n, x: saved[.attended],
+        hidden: saved[.attentionOutputHidden], outputs: [(.output, saved[.middle])], adds: true)
+    }
+
+    norm(
+      normed, inverse: saved[.middleInverseRMS], x: saved[.middle],
+      gain: frozen.feedForwardNorm, rows: n, channels: c)
+    linear(
+      layer, .feedForwardInput, rows: n, x: normed, hidden: saved[.feedForwardInputHidden],
+      outputs: [(.gate, saved[.gate]), (.up, saved[.up])])
+    let gated = workspace.scratch(.wide, rows: n, width: config.intermediateSize)
+    device.gateForward(
+      gated, gate: saved[.gate], up: saved[.up], activation: config.activation)
+    if !isRecomputed { device.copy(saved[.middle], to: output) }
+    if let resultNorm = frozen.feedForwardResultNorm {
+      let result = saved[.feedForwardResult]
+      linear(
+        layer, .feedForwardOutput, rows: n, x: gated, hidden: saved[.feedForwardOutputHidden],
+        outputs: [(.down, result)])
+      if isRecomputed { return }
+      norm(
+        normed, inverse: saved[.feedForwardResultInverseRMS], x: result, gain: resultNorm,
+        rows: n, channels: c)
+      device.add(output, normed)
+    } else {
+      linear(
+        layer, .feedForwardOutput, rows: n, x: gated, hidden: saved[.feedForwardOutputHidden],
+        outputs: isRecomputed ? [] : [(.down, output)], adds: true)
+    }
+  }
+
+  /// softmax(scale · rope(q) · rope(k)ᵀ) · v, from the normed input.
+  private func attention(
+    _ layer: Int, _ row: Row, _ saved: LayerActivations, normed: Buffer
+  ) {
+    let n = row.rows
+    let (query, key) = (saved[.query], saved[.key])
+    let hasHeadNorms = config.hasHeadNorms
+    linear(
+      layer, .attentionInput, rows: n, x: normed, hidden: saved[.attentionInputHidden],
+      outputs: [
+        (.query, hasHeadNorms ? saved[.rawQuery] : query),
+        (.key, hasHeadNorms ? saved[.rawKey] : key), (.value, saved[.value]),
+      ])
+    if let queryNorm = weights.layers[layer].queryNorm,
+      let keyNorm = weights.layers[layer].keyNorm
+    {
+      norm(
+        query, inverse: saved[.queryInverseRMS], x: saved[.rawQuery], gain: queryNorm,
+        rows: n * config.headCount, channels: config.headSize)
+      norm(
+        key, inverse: saved[.keyInverseRMS], x: saved[.rawKey], gain: keyNorm,
+        rows: n * config.keyValueHeadCount, channels: config.headSize)
+    }
+    rotate(layer, row, query: query, key: key, inverse: false)
+    device.attentionForward(
+      saved[.attended], logSumExp: saved[.logSumExp], q: query, k: key, v: saved[.value],
+      shape: attentionShape(layer, row))
+  }
+
+  /// The normed states of the rows that predict a target: (M, C).
+  ///
+  /// - Parameter raw: the states before the norm, as the backward pass needs them.
+  func targetStates(_ row: Row, raw: Buffer, normed: Buffer, inverse: Buffer) {
+    let rows = row.packed.targetRows
+    device.gatherRows(
+      raw, x: workspace.residual(config.layerCount, rows: row.rows), rows: rows,
+      columns: config.hiddenSize)
+    norm(
+      normed, inverse: inverse, x: raw, gain: weights.finalNorm, rows: rows.count,
+      channels: config.hiddenSize)
+  }
+
+  /// Losses of the targets of a row whose forward pass has run.
+  func losses(_ row: Row) -> [TargetLoss] {
+    let count = row.packed.targets.count
+    if count == 0 { return [] }
+    let normed = workspace.scratch(.dNormed, rows: count, width: config.hiddenSize)
+    targetStates(
+      row, raw: workspace.scratch(.normed, rows: count, width: config.hiddenSize),
+      normed: normed, inverse: workspace.scratch(.inverseRMS, rows: count, width: 1))
+    return device.crossEntropy(
+      dHidden: nil, hidden: normed, head: weights.head, targets: row.packed.targets,
+      softcap: config.logitSoftcap, gradientScale: 0)
+  }
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Compute
+
+/// A slice of a B factor that adds to one projection.
+struct LoRAPart {
+  let projection: Projection
+  /// (outputs of the projection, rank)
+  let b: Buffer
+  let dB: Buffer
+  let outputs: Int
+  let rank: Int
+  /// First column of the module in the group's hidden values.
+  let offset: Int
+  let scale: Float
+  /// An earlier part of the same fused module shares these columns.
+  let isContinuation: Bool
+}
+
+/// The adapters of all modules that read the same input: one product with the stacked A factors
+/// serves them all.
+struct LoRAGroup {
+  /// (rank, inputs), the A factors one after the other.
+  let a: Buffer
+  let dA: Buffer
+  let inputs: Int
+  /// Sum of the modules' ranks.
+  let rank: Int
+  let parts: [LoRAPart]
+}
+
+/// The LoRA factors of a model and their gradients, on a device.
+///
+/// All A factors lie in one buffer, all B factors behind them, in the order of ``modules``, so that
+/// an optimizer sees two runs of numbers and the A factors that share an input are adjacent.
+package final class LoRAParameters {
+  package let modules: [LoRAModule]
+  /// All factors: A first, then B.
+  package let values: Buffer
+  package let gradients: Buffer
+  /// Number of values in all A factors.
+  package let countA: Int
+  package let countB: Int
+  private let device: any Device
+  private let offsetsA: [Int]
+  private let offsetsB: [Int]
+  /// By layer and stage.
+  private var groups: [[LoRAGroup?]]
+
+  /// Zeroed factors for `modules`, which are in the order of computation.
+  ///
+  /// - Throws: ``ModelError/device(_:)``.
+  package init(
+    modules: [LoRAModule], config: DecoderConfig, device: any Device
+  ) throws(ModelError) {
+    self.modules = modules
+    self.device = device
+    var (a, b) = ([0], [0])
+    for module in modules {
+      a.append((a.last ?? 0) + module.rank * module.inputs)
+      b.append((b.last ?? 0) + module.rank * module.outputs)
+    }
+    (offsetsA, offsetsB) = (a, b)
+    (countA, countB) = (a.last ?? 0, b.last ?? 0)
+    do {
+      values = try device.allocate(countA + countB, label: "LoRA factors")
+      gradients = try device.allocate(countA + countB, label: "LoRA gradients")
+    } catch {
+      throw .device(error)
+    }
+    groups = Array(
+      repeating: Array(repeating: nil, count: Stage.allCases.count), count: config.layerCount)
+    for layer in 0..<config.layerCount {
+      for stage in Stage.allCases {
+        groups[layer][stage.rawValue] = group(layer: layer, stage: stage, config: config)
+      }
+    }
+  }
+
+  deinit {
+    device.release(values)
+    device.release(gradients)
+  }
+
+  package var count: Int { countA + countB }
+
+  func group(layer: Int, stage: Stage) -> LoRAGroup? { groups[layer][stage.rawValue] }
+
+  /// Sum of the ranks of the modules that read the input of `stage`.
+  func rank(layer: Int, stage: Stage) -> Int { group(layer: layer, stage: stage)?.rank ?? 0 }
+
+  /// The first layer and stage with an adapter: no gradient is needed below it.
+  var lowest: (layer: Int, stage: Stage)? {
+    for layer in groups.indices {
+      for stage in Stage.allCases where groups[layer][stage.rawValue] != nil {
+        return (layer, stage)
+      }
+    }
+    return nil
+  }
+
+  /// A (rank, inputs) of module `index`.
+  package func a(_ index: Int) -> Buffer { sliceA(values, index) }
+  /// B (outputs, rank) of module `index`.
+  package func b(_ index: Int) -> Buffer { sliceB(values, index) }
+  package func gradientA(_ index: Int) -> Buffer { sliceA(gradients, index) }
+  package func gradientB(_ index: Int) -> Buffer { sliceB(gradients, index) }
+
+  private func sliceA(_ buffer: Buffer, _ index: Int) -> Buffer {
+    buffer.slice(at: offsetsA[index], count: offsetsA[index + 1] - offsetsA[index])
+  }
+
+  private func sliceB(_ buffer: Buffer, _ index: Int) -> Buffer {
+    buffer.slice(at: countA + offsetsB[index], count: offsetsB[index + 1] - offsetsB[index])
+  }
+
+  private func group(layer: Int, stage: Stage, config: DecoderConfig) -> LoRAGroup? {
+    let members = modules.indices.filter {
+      modules[$0].layer == layer && config.modules[modules[$0].module].stage == stage
+    }
+    guard let first = members.first, let last = members.last else { return nil }
+    var parts: [LoRAPart] = []
+    var offset = 0
+    for index in members {
+      let module = modules[index]
+      var row = 0
+      for part in config.modules[module.module].parts {
+        let (start, count) = (row * module.rank, part.rows * module.rank)
+        parts.append(
+          LoRAPart(
+            projection: part.projection, b: b(index).slice(at: start, count: count),
+            dB: gradientB(index).slice(at: start, count: count), outputs: part.rows,
+            rank: module.rank, offset: offset, scale: module.scale, isContinuation: row > 0))
+        row += part.rows
+      }
+      offset += module.rank
+    }
+    let count = offsetsA[last + 1] - offsetsA[first]
+    return LoRAGroup(
+      a: values.slice(at: offsetsA[first], count: count),
+      dA: gradients.slice(at: offsetsA[first], count: count), inputs: modules[first].inputs,
+      rank: offset, parts: parts)
+  }
+}
+
+extension LoRAParameters {
+  /// Sets A of module `index`.
+  ///
+  /// - Precondition: rank · inputs values.
+  package func write(a values: [Float], at index: Int) {
+    precondition(values.count == a(index).count, "A is (rank, inputs)")
+    values.withUnsafeBufferPointer { device.write($0, to: a(index)) }
+  }
+
+  /// Sets B of module `index`.
+  ///
+  /// - Precondition: outputs · rank values.
+  package func write(b values: [Float], at index: Int) {
+    precondition(values.count == b(index).count, "B is (outputs, rank)")
+    values.withUnsafeBufferPointer { device.write($0, to: b(index)) }
+  }
+
+  /// A of module `index`, rank · inputs values.
+  package func readA(_ index: Int) -> [Float] { device.read(a(index)) }
+  /// B of module `index`, outputs · rank values.
+  package func readB(_ index: Int) -> [Float] { device.read(b(index)) }
+}

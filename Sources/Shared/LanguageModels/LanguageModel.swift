@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Compute
+package import Randomness
+
+/// A base model with adapters on a device: likelihoods of tokens, and gradients of the adapters.
+///
+/// Buffers are allocated for the largest row seen or announced and used again for every row.
+package final class LanguageModel {
+  package let base: BaseModel
+  package let device: any Device
+  /// The adapters; nil for the base model alone.
+  package let lora: LoRAParameters?
+  private let weights: DecoderWeights
+  private var decoder: Decoder?
+  private var isTraining = false
+
+  /// Loads the frozen weights (mapped, not copied) and makes zeroed factors for `modules`.
+  ///
+  /// - Throws: ``ModelError``.
+  package init(
+    base: BaseModel, modules: [LoRAModule] = [], device: any Device
+  ) throws(ModelError) {
+    self.base = base
+    self.device = device
+    weights = try DecoderWeights(config: base.config, store: base.store, device: device)
+    lora =
+      modules.isEmpty
+      ? nil : try LoRAParameters(modules: modules, config: base.config, device: device)
+  }
+
+  package var config: DecoderConfig { base.config }
+
+  /// The buffers in use; nil before the first row.
+  package var plan: MemoryPlan? { decoder?.workspace.plan }
+
+  /// What buffers for rows of `rows` tokens would take.
+  package func memoryPlan(rows: Int, trains: Bool, budget: Int? = nil) -> MemoryPlan {
+    MemoryPlan(
+      config: config, modules: lora?.modules ?? [], rows: rows, budget: budget,
+      mappedBytes: base.byteCount, trains: trains)
+  }
+
+  /// Allocates buffers as planned.
+  package func allocate(_ plan: MemoryPlan, trains: Bool) throws(ModelError) {
+    decoder = nil
+    decoder = try Decoder(
+      config: config, weights: weights, lora: lora, plan: plan, trains: trains, device: device)
+    isTraining = trains
+  }
+
+  /// Losses of a row's targets, in order.
+  ///
+  /// - Throws: ``ModelError/tokenOutsideVocabulary(token:vocabulary:)``, ``ModelError/device(_:)``.
+  package func score(_ row: PackedRow) throws(ModelError) -> [TargetLoss] {
+    let decoder = try decoder(rows: row.count, trains: false)
+    let prepared = try decoder.prepare(row)
+    decoder.forward(prepared)
+    return decoder.losses(prepared)
+  }
+
+  /// Losses of a row's targets, and the gradients of `gradientScale` · Σ nll, added to those of the
+  /// adapters.
+  ///
+  /// - Parameters trainsA, trainsB: which factors get gradients.
+  package func accumulateGradients(
+    _ row: PackedRow, gradientScale: Float, trainsA: Bool = true, trainsB: Bool = true
+  ) throws(ModelError) -> [TargetLoss] {
+    let decoder = try decoder(rows: row.count, trains: true)
+    let prepared = try decoder.prepare(row)
+    decoder.trainsA = trainsA
+    decoder.trainsB = trainsB
+    decoder.forward(prepared)
+    return decoder.backward(prepared, gradientScale: gradientScale)
+  }
+
+  /// The logits of every position of a row: (N, V). For tests and tools; memory N·V.
+  package func logits(_ row: PackedRow) throws(ModelError) -> [Float] {
+    let decoder = try decoder(rows: row.count, trains: false)
+    let prepared = try decoder.prepare(row)
+    decoder.forward(prepared)
+    return try decoder.logits(prepared)
+  }
+
+  private func decoder(rows: Int, trains: Bool) throws(ModelError) -> Decoder {
+    if let decoder, decoder.workspace.plan.rows >= rows, isTraining || !trains { return decoder }
+    let trains = trains || isTraining
+    let largest = max(rows, decoder?.workspace.plan.rows ?? 0)
+    try allocate(memoryPlan(rows: largest, trains: trains), trains: trains)
+    guard let decoder else { preconditionFailure("allocated above") }
+    return decoder
+  }
+}
+
+extension Decoder {
+  /// The logits of every position of a row whose forward pass has run.
+  func logits(_ row: Row) throws(ModelError) -> [Float] {
+    let (n, c) = (row.rows, config.hiddenSize)
+    let normed = workspace.scratch(.normed, rows: n, width: c)
+    norm(
+      normed, inverse: workspace.scratch(.inverseRMS, rows: n, width: 1),
+      x: workspace.residual(config.layerCount, rows: n), gain: weights.finalNorm, rows: n,
+      channels: c)
+    let logits: Buffer
+    do { logits = try device.allocate(n * config.vocabularySize, label: "logits") } catch {
+      throw .device(error)
+    }
+    defer { device.release(logits) }
+    device.logits(
+      logits, hidden: normed, head: weights.head, rows: n, softcap: config.logitSoftcap)
+    return device.read(logits)
+  }
+}
+
+extension LoRAParameters {
+  /// Draws every A from its module's own stream; B stays zero.
+  package func initialise(seed: Seed) {
+    for (index, module) in modules.enumerated() {
+      write(a: module.initialA(seed: seed), at: index)
+    }
+  }
+}

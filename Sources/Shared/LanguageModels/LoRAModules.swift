@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Randomness
+import Glibc
+
+/// Which linear maps get an adapter.
+package enum TargetModules: Sendable, Equatable {
+  /// Every linear map of every layer; not the output head.
+  case allLinear
+  /// Modules whose path is an entry or ends in "." + entry, as PEFT matches a list.
+  case named([String])
+}
+
+/// What the user asks of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
+package struct LoRASettings: Sendable, Equatable {
+  package var rank = 16
+  package var alpha = 32.0
+  /// Scale alpha/√rank instead of alpha/rank (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
+  package var isRankStabilised = false
+  package var targets = TargetModules.allLinear
+  /// Layers to adapt; nil is all of them.
+  package var layers: [Int]?
+
+  package init() {}
+
+  /// Factor of B·A·x.
+  package static func scale(alpha: Double, rank: Int, isRankStabilised: Bool) -> Float {
+    Float(alpha / (isRankStabilised ? Double(rank).squareRoot() : Double(rank)))
+  }
+
+  /// The modules of `config` that these settings adapt, in the order of computation.
+  ///
+  /// - Throws: ``ModelError/unknownTarget(name:known:)`` for an entry that matches nothing,
+  ///   ``ModelError/unknownLayer(layer:layerCount:)``.
+  package func modules(of config: DecoderConfig) throws(ModelError) -> [LoRAModule] {
+    let known = config.modules.map(\.name)
+    for layer in layers ?? [] where layer < 0 || layer >= config.layerCount {
+      throw .unknownLayer(layer: layer, layerCount: config.layerCount)
+    }
+    if case .named(let names) = targets {
+      for name in names where !matchesAnything(name, config) {
+        throw .unknownTarget(name: name, known: known)
+      }
+    }
+    let scale = Self.scale(alpha: alpha, rank: rank, isRankStabilised: isRankStabilised)
+    var result: [LoRAModule] = []
+    for layer in 0..<config.layerCount where layers?.contains(layer) ?? true {
+      for (index, module) in config.modules.enumerated() {
+        let path = DecoderConfig.path(layer: layer, module: module)
+        if isTarget(path) {
+          result.append(
+            LoRAModule(
+              path: path, layer: layer, module: index, rank: rank, scale: scale,
+              inputs: config.inputs(of: module.stage), outputs: module.outputs))
+        }
+      }
+    }
+    return result
+  }
+
+  private func isTarget(_ path: String) -> Bool {
+    switch targets {
+    case .allLinear: true
+    case .named(let names): names.contains { path == $0 || path.hasSuffix("." + $0) }
+    }
+  }
+
+  private func matchesAnything(_ name: String, _ config: DecoderConfig) -> Bool {
+    (0..<config.layerCount).contains { layer in
+      config.modules.contains { module in
+        let path = DecoderConfig.path(layer: layer, module: module)
+        return path == name || path.hasSuffix("." + name)
+      }
+    }
+  }
+}
+
+/// One adapted linear map.
+package struct LoRAModule: Sendable, Equatable {
+  /// Path as Hugging Face and PEFT write it, for example `model.layers.0.self_attn.q_proj`.
+  package let path: String
+  package let layer: Int
+  /// Index into ``DecoderConfig/modules``.
+  package let module: Int
+  package let rank: Int
+  /// Factor of B·A·x.
+  package let scale: Float
+  package let inputs: Int
+  package let outputs: Int
+
+  package init(
+    path: String, layer: Int, module: Int, rank: Int, scale: Float, inputs: Int, outputs: Int
+  ) {
+    self.path = path
+    self.layer = layer
+    self.module = module
+    self.rank = rank
+    self.scale = scale
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+
+  /// A (rank, inputs) uniform in ±1/√inputs, from a stream of this module's own, so that adapting
+  /// other modules too changes nothing here. B starts at zero. PEFT draws from the same distribution.
+  package func initialA(seed: Seed) -> [Float] {
+    var stream = seed.stream("lora-init", path)
+    var values = [Float](repeating: 0, count: rank * inputs)
+    let bound = 1 / Float(inputs).squareRoot()
+    values.withUnsafeMutableBufferPointer { stream.fillUniform($0, bound: bound) }
+    return values
+  }
+}
