@@ -6,6 +6,8 @@ import Glibc
 package final class InputSource {
   /// The path, or `(standard input)`; how messages and plans name this input.
   package let name: String
+  /// Sees the unpacked content as it is read, for digests and copies.
+  package var onRead: ((UnsafeRawBufferPointer) throws(StreamError) -> Void)?
   private let descriptor: Int32
   private let ownsDescriptor: Bool
   private var head: [UInt8] = []
@@ -46,8 +48,14 @@ package final class InputSource {
   ///
   /// - Returns: the number of bytes read; 0 at the end.
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(StreamError) -> Int {
-    if let decompressor { return try decompressor.read(into: buffer) }
-    return try readStored(into: buffer)
+    let count =
+      if let decompressor { try decompressor.read(into: buffer) } else {
+        try readStored(into: buffer)
+      }
+    if let onRead, count > 0 {
+      try onRead(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+    }
+    return count
   }
 
   /// The whole content. For small inputs such as configuration files.

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// How the values of an axis are cut into bins.
+package enum BinningRule: Sendable, Equatable {
+  /// Bins of about equally many records. Equal values are never split, so there may be fewer bins.
+  case quantile(Int)
+  /// [0, 1), [1, 2), [2, 4), [4, 8), …
+  case log2
+  /// Bins end just below each edge; the last one has no end.
+  case edges([Double])
+
+  package static let maximumQuantiles = 10_000
+
+  /// - Throws: ``PartitionError/invalidOption(_:value:expected:)``.
+  package init(parsing text: String) throws(PartitionError) {
+    let error = PartitionError.invalidOption(
+      "--bins", value: text, expected: "quantile:N, log2, or edges:A,B,… that increase")
+    if text == "log2" {
+      self = .log2
+    } else if text.hasPrefix("quantile:") {
+      guard let count = Int(text.dropFirst(9)), count >= 1, count <= Self.maximumQuantiles else {
+        throw error
+      }
+      self = .quantile(count)
+    } else if text.hasPrefix("edges:") {
+      var edges: [Double] = []
+      for part in text.dropFirst(6).split(separator: ",", omittingEmptySubsequences: false) {
+        guard let edge = Double(part), edge.isFinite, edge > edges.last ?? -.infinity else {
+          throw error
+        }
+        edges.append(edge)
+      }
+      self = .edges(edges)
+    } else {
+      throw error
+    }
+  }
+
+  /// As on the command line.
+  package var name: String {
+    switch self {
+    case .quantile(let count): "quantile:\(count)"
+    case .log2: "log2"
+    case .edges(let edges): "edges:" + edges.map(Self.text).joined(separator: ",")
+    }
+  }
+
+  private static func text(_ value: Double) -> String {
+    Int(exactly: value).map { "\($0)" } ?? "\(value)"
+  }
+}
+
+/// The bins of one axis.
+package struct Binning: Sendable, Equatable {
+  package enum Cuts: Sendable, Equatable {
+    /// Bin 0 is below the first edge, bin i from edge i - 1 (included) to edge i (excluded).
+    case edges([Double])
+    /// One bin a value.
+    case categories([String])
+  }
+  package let axis: Axis
+  package let cuts: Cuts
+
+  package init(axis: Axis, cuts: Cuts) {
+    self.axis = axis
+    self.cuts = cuts
+  }
+
+  package var count: Int {
+    switch cuts {
+    case .edges(let edges): edges.count + 1
+    case .categories(let names): names.count
+    }
+  }
+
+  /// A name that depends on nothing but the bin, for its random stream.
+  package func name(of bin: Int) -> String {
+    switch cuts {
+    case .edges: "bin-\(bin)"
+    case .categories(let names): "value-\(names[bin])"
+    }
+  }
+
+  /// Cuts numbers into bins. `sorted` are all values in ascending order.
+  package init(axis: Axis, rule: BinningRule, sorted: [Double]) {
+    var edges: [Double] = []
+    switch rule {
+    case .edges(let given): edges = given
+    case .log2:
+      var edge = 1.0
+      while let largest = sorted.last, edge <= largest {
+        edges.append(edge)
+        edge *= 2
+      }
+    case .quantile(let count):
+      for step in 1..<max(1, count) {
+        let (product, overflow) = step.multipliedReportingOverflow(by: sorted.count)
+        if overflow || sorted.isEmpty { break }
+        let edge = sorted[product / count]
+        // An edge at the smallest value, or one that is there already, would make an empty bin.
+        if edge > edges.last ?? sorted[0] { edges.append(edge) }
+      }
+    }
+    self.init(axis: axis, cuts: .edges(edges))
+  }
+
+  /// The bin of a number: how many edges are not above it.
+  package func bin(of value: Double) -> Int {
+    guard case .edges(let edges) = cuts else { return Int(value) }
+    var low = 0
+    var high = edges.count
+    while low < high {
+      let middle = (low + high) / 2
+      if edges[middle] <= value { low = middle + 1 } else { high = middle }
+    }
+    return low
+  }
+}
+
+/// The bin of every record, by one axis or by two.
+package struct RecordBins: Sendable {
+  /// The bins of each axis; a joint bin is `first * second.count + second`.
+  package let binnings: [Binning]
+  package let count: Int
+  package let binOf: [Int32]
+
+  /// No property: everything is in one bin.
+  package init(recordCount: Int) {
+    binnings = []
+    count = 1
+    binOf = [Int32](repeating: 0, count: recordCount)
+  }
+
+  /// - Parameters:
+  ///   - rule: for numeric axes; a label has a bin a value.
+  ///   - axes: axes that the table has.
+  /// - Throws: ``PartitionError/tooManyCells(bins:clients:limit:)``.
+  package init(
+    table: RecordTable, axes: [Axis], rule: BinningRule, clients: Int
+  ) throws(PartitionError) {
+    var binnings: [Binning] = []
+    var binOf = [Int32](repeating: 0, count: table.count)
+    var total = 1
+    for axis in axes {
+      let values = table.values(of: axis) ?? []
+      let binning: Binning
+      if axis.isLabel {
+        binning = Binning(axis: axis, cuts: .categories(table.labelNames))
+      } else {
+        binning = Binning(axis: axis, rule: rule, sorted: values.sorted())
+      }
+      total *= binning.count
+      guard total * clients <= CountMatrix.cellLimit else {
+        throw .tooManyCells(bins: total, clients: clients, limit: CountMatrix.cellLimit)
+      }
+      for (index, value) in values.enumerated() {
+        binOf[index] = binOf[index] * Int32(binning.count) + Int32(binning.bin(of: value))
+      }
+      binnings.append(binning)
+    }
+    self.binnings = binnings
+    self.binOf = binOf
+    count = total
+  }
+
+  /// Groups without a property, such as the clients.
+  package init(groupOf: [Int32], groups: Int) {
+    binnings = []
+    count = groups
+    binOf = groupOf
+  }
+
+  /// Bins made elsewhere.
+  package init(binning: Binning, binOf: [Int32]) {
+    binnings = [binning]
+    count = binning.count
+    self.binOf = binOf
+  }
+
+  /// The path of the bin's own random stream.
+  package func streamName(of bin: Int) -> String {
+    var rest = bin
+    var names: [String] = []
+    for binning in binnings.reversed() {
+      names.append("\(binning.axis.name)/\(binning.name(of: rest % binning.count))")
+      rest /= binning.count
+    }
+    return names.reversed().joined(separator: "+")
+  }
+
+  package var sizes: [Int] {
+    var sizes = [Int](repeating: 0, count: count)
+    for bin in binOf { sizes[Int(bin)] += 1 }
+    return sizes
+  }
+
+  /// The records of each bin in input order: bin b has `records[starts[b]..<starts[b + 1]]`.
+  package func grouped() -> (records: [Int32], starts: [Int]) {
+    var starts = [0]
+    for size in sizes { starts.append(starts[starts.count - 1] + size) }
+    var next = starts
+    var records = [Int32](repeating: 0, count: binOf.count)
+    for (record, bin) in binOf.enumerated() {
+      records[next[Int(bin)]] = Int32(record)
+      next[Int(bin)] += 1
+    }
+    return (records, starts)
+  }
+}

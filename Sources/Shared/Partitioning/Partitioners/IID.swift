@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// Random shards of equal size, whatever the records are. The control of every experiment.
+package struct IID: Partitioner {
+  package static let name = "iid"
+  package static let summary = "random shards of equal size"
+  package static let need = PropertyNeed.none
+
+  package init(alpha: Double, argument: String?) throws(PartitionError) {
+    try MethodArgument.none(argument, method: Self.name)
+  }
+
+  package func divide(_ problem: PartitionProblem) -> Division {
+    Division(clientOf: problem.cut(problem.shuffledRecords(), sizes: problem.equalSizes))
+  }
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+internal import Randomness
+internal import Streams
+
+extension Plan {
+  /// The plan as one JSON object on one line.
+  package func json() -> [UInt8] {
+    var writer = JSONWriter()
+    writer.object { writer in
+      writer.field("type", "plan")
+      writer.field("v", Plan.version)
+      writer.field("tool", tool)
+      writeRequest(to: &writer)
+      writer.array("inputs") { writer in
+        for input in inputs { Self.write(input, to: &writer) }
+      }
+      writer.field("records", recordCount)
+      writer.field("length_unit", lengthUnit.rawValue)
+      writeBins(to: &writer)
+      writer.array("clients") { writer in
+        for client in 0..<request.clients { write(client: client, to: &writer) }
+      }
+      writer.object("imbalance") { imbalance.write(to: &$0) }
+      writeRepair(to: &writer)
+    }
+    writer.newline()
+    return writer.bytes
+  }
+
+  private func writeRequest(to writer: inout JSONWriter) {
+    writer.key("seed")
+    writer.raw("\(request.seed.value)".utf8)
+    writer.field("method", request.methodName)
+    writer.field("by", ifPresent: request.choice?.name)
+    writer.object("parameters") { writer in
+      writer.field("clients", request.clients)
+      writer.field("alpha", request.alpha)
+      writer.field("bins", request.binning.name)
+      writer.field("min_records", request.minimum)
+      writer.field("assign", "exact")
+      if !request.split.parts.isEmpty {
+        writer.object("split") { writer in
+          for part in request.split.parts { writer.field(part.name, part.share) }
+        }
+      }
+    }
+  }
+
+  private static func write(_ input: Input, to writer: inout JSONWriter) {
+    writer.object { writer in
+      writer.field("name", input.name)
+      writer.field("bytes", input.bytes)
+      writer.field("sha256", input.sha256)
+      writer.field("records", input.records)
+      writer.field("skipped", input.skipped)
+    }
+  }
+
+  private func writeBins(to writer: inout JSONWriter) {
+    writer.object("bins") { writer in
+      writer.array("axes") { writer in
+        for binning in bins.binnings { writer.object { binning.write(to: &$0) } }
+      }
+      writer.field("records", counts.binTotals)
+      if let proportions {
+        writer.array("proportions") { writer in
+          for row in proportions { writer.array { for share in row { $0.value(share) } } }
+        }
+      }
+      counts.write("counts", to: &writer)
+    }
+  }
+
+  private func write(client: Int, to writer: inout JSONWriter) {
+    writer.object { writer in
+      writer.field("client", "\(client)")
+      for amount in amounts.named { writer.number(amount.name, amount.values[client]) }
+      writer.array("files") { writer in
+        for file in files[client] {
+          writer.object { writer in
+            writer.field("split", ifPresent: file.split)
+            writer.field("name", file.name)
+            writer.field("records", file.records)
+            writer.field("bytes", ifPresent: file.bytes)
+            writer.field("sha256", ifPresent: file.sha256)
+          }
+        }
+      }
+    }
+  }
+
+  private func writeRepair(to writer: inout JSONWriter) {
+    writer.object("repair") { writer in
+      writer.field("moved", moves.reduce(0) { $0 + $1.records })
+      writer.array("moves") { writer in
+        for move in moves {
+          writer.object { writer in
+            writer.field("from", "\(move.from)")
+            writer.field("to", "\(move.to)")
+            writer.field("bin", move.bin)
+            writer.field("records", move.records)
+          }
+        }
+      }
+    }
+  }
+}
+
+extension Imbalance {
+  fileprivate func write(to writer: inout JSONWriter) {
+    writer.array("axes") { writer in
+      for axis in axes { writer.object { axis.write(to: &$0) } }
+    }
+    writer.array("joint") { writer in
+      for pair in joint {
+        writer.object { writer in
+          writer.field("axes", pair.axes.map(\.name))
+          pair.indices.write(to: &writer)
+          writer.field("interaction", pair.interaction)
+        }
+      }
+    }
+    writer.array("quantity") { writer in
+      for quantity in quantities {
+        writer.object { writer in
+          writer.field("of", quantity.name)
+          writer.field("gini", quantity.indices.gini)
+          writer.field("effective_clients", quantity.indices.effectiveClients)
+        }
+      }
+    }
+  }
+}
+
+extension Imbalance.OneAxis {
+  fileprivate func write(to writer: inout JSONWriter) {
+    binning.write(to: &writer)
+    if let range {
+      writer.number("minimum", range.low)
+      writer.number("maximum", range.high)
+    }
+    counts.write("counts", to: &writer)
+    indices.write(to: &writer)
+    if let distance {
+      writer.field("w1", distance)
+      writer.field("w1_unit", axis.isCount ? "octaves" : "points")
+    }
+  }
+}
+
+extension InformationIndices {
+  fileprivate func write(to writer: inout JSONWriter) {
+    writer.field("gjs", divergence)
+    writer.field("bias", bias)
+    writer.field("njs", normalised)
+    writer.field("hellinger", hellinger)
+    writer.field("g", g)
+    writer.field("df", degreesOfFreedom)
+    writer.field("p", pValue)
+  }
+}
+
+extension Binning {
+  fileprivate func write(to writer: inout JSONWriter) {
+    writer.field("axis", axis.name)
+    switch cuts {
+    case .edges(let edges):
+      writer.array("edges") { for edge in edges { $0.number(edge) } }
+    case .categories(let names): writer.field("values", names)
+    }
+  }
+}
+
+extension CountMatrix {
+  fileprivate func write(_ name: String, to writer: inout JSONWriter) {
+    writer.array(name) { writer in
+      for client in 0..<clients {
+        writer.array { for count in row(client) { $0.value(count) } }
+      }
+    }
+  }
+}
+
+extension JSONWriter {
+  /// A number without a fraction is written as an integer.
+  fileprivate mutating func number(_ value: Double) {
+    if let whole = Int(exactly: value) { self.value(whole) } else { self.value(value) }
+  }
+
+  fileprivate mutating func number(_ name: String, _ value: Double) {
+    key(name)
+    number(value)
+  }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Records
+internal import Streams
+
+/// Reads the inputs twice: once to learn what a partition must know of each record, and once more to
+/// send the records where they belong. Holds a row of numbers a record, never the records.
+package final class RecordScan {
+  package private(set) var table: RecordTable
+  /// One an input, in order; complete after ``read(onSkip:onProgress:)``.
+  package private(set) var inputs: [Plan.Input] = []
+
+  private struct Source {
+    let path: String
+    let name: String
+    let spool: SpoolFile?
+    /// Numbers of the bad lines that were passed over.
+    var skippedLines: [Int] = []
+  }
+  private let paths: [String]
+  private let skipLimit: Int
+  private let spoolFolder: String?
+  private var sources: [Source] = []
+  private var skippedCount = 0
+
+  /// - Parameters:
+  ///   - paths: `-` is standard input.
+  ///   - spoolFolder: where inputs that cannot be opened again are kept; nil if the records will
+  ///     not be read a second time.
+  package init(
+    paths: [String], choice: PropertyChoice?, layout: RecordLayout = RecordLayout(),
+    skipInvalid: Int = 0, spoolFolder: String?
+  ) {
+    self.paths = paths
+    table = RecordTable(choice: choice, layout: layout)
+    skipLimit = skipInvalid
+    self.spoolFolder = spoolFolder
+  }
+
+  /// The first reading.
+  ///
+  /// - Parameters:
+  ///   - onSkip: told of each bad line that is tolerated.
+  ///   - onProgress: told now and then how many records were read.
+  /// - Throws: ``RecordError`` for the first bad line beyond the tolerated ones, `StreamError`.
+  package func read(
+    onSkip: (RecordError) -> Void = { _ in }, onProgress: (Int) -> Void = { _ in }
+  ) throws {
+    for path in paths {
+      let input = try InputSource(path: path)
+      var spool: SpoolFile?
+      if let spoolFolder, !SpoolFile.canReopen(path) { spool = try SpoolFile(folder: spoolFolder) }
+      var source = Source(path: spool?.path ?? path, name: input.name, spool: spool)
+      let meter = Meter()
+      input.onRead = { bytes throws(StreamError) in
+        meter.take(bytes)
+        try spool?.write(bytes)
+      }
+      let before = table.count
+      let reader = LineReader(input)
+      while let line = try reader.next() {
+        if Self.isBlank(line) { continue }
+        do throws(RecordError) {
+          let location = RecordLocation(file: reader.name, line: reader.lineNumber)
+          try table.append(try RecordFields(line, at: location))
+        } catch {
+          guard skippedCount < skipLimit else { throw error }
+          skippedCount += 1
+          source.skippedLines.append(reader.lineNumber)
+          onSkip(error)
+        }
+        if table.count & 4095 == 0 { onProgress(table.count) }
+      }
+      inputs.append(
+        Plan.Input(
+          name: input.name, bytes: meter.count, sha256: meter.digest.hexadecimal(),
+          records: table.count - before, skipped: source.skippedLines.count))
+      sources.append(source)
+    }
+    table.finish()
+  }
+
+  /// The second reading: calls `body` with each record's number and line, in order. The line has no
+  /// end and is valid during the call.
+  ///
+  /// - Throws: ``PartitionError/inputChanged(path:)`` after the last record if the input is not what
+  ///   it was; what `body` throws.
+  package func forEachRecord(
+    _ body: (_ record: Int, _ line: UnsafeRawBufferPointer, _ at: RecordLocation) throws -> Void
+  ) throws {
+    var record = 0
+    for (source, known) in zip(sources, inputs) {
+      let input = try InputSource(path: source.path)
+      let meter = Meter()
+      input.onRead = { bytes in meter.take(bytes) }
+      let reader = LineReader(input)
+      var skipped = source.skippedLines[...]
+      while let line = try reader.next() {
+        if Self.isBlank(line) { continue }
+        if skipped.first == reader.lineNumber {
+          skipped.removeFirst()
+          continue
+        }
+        guard record < table.count else { throw PartitionError.inputChanged(path: source.name) }
+        try body(record, line, RecordLocation(file: source.name, line: reader.lineNumber))
+        record += 1
+      }
+      guard meter.count == known.bytes, meter.digest.hexadecimal() == known.sha256 else {
+        throw PartitionError.inputChanged(path: source.name)
+      }
+    }
+  }
+
+  private static func isBlank(_ line: UnsafeRawBufferPointer) -> Bool {
+    line.allSatisfy { $0 == 0x20 || $0 == 0x09 }
+  }
+
+  /// Size and digest of what passes.
+  private final class Meter {
+    var count = 0
+    let digest = ContentDigest()
+
+    func take(_ bytes: UnsafeRawBufferPointer) {
+      count += bytes.count
+      digest.update(bytes)
+    }
+  }
+}
