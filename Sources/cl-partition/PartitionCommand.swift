@@ -1,6 +1,148 @@
 // SPDX-License-Identifier: Apache-2.0
+import ArgumentParser
+import CommandSupport
+import Partitioning
+import Randomness
+import Records
+import Streams
 
 @main
-struct PartitionCommand {
-  static func main() {}
+struct PartitionCommand: ToolCommand {
+  static let toolName = "cl-partition"
+  static let configuration = CommandConfiguration(
+    commandName: toolName,
+    abstract: "Divide records over clients on purpose unevenly, and measure how uneven.",
+    discussion: """
+      Writes DIR/client-000.jsonl (or client-000.train.jsonl, ... with --split), ..., and DIR/plan.json.
+
+        cl-score --tokenizer model.gguf corpus.jsonl.zst |
+          cl-partition --clients 8 --by length --alpha 0.1 --split train=.9,test=.1 -o shards
+        cl-partition --clients 4 --by label:source --plan-only scored.jsonl | jq '.imbalance.axes[0].njs'
+
+      Methods:
+      \(PartitionerCatalog.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
+      """,
+    version: BuildInfo.version)
+
+  @OptionGroup var common: CommonOptions
+
+  @Argument(help: "JSON Lines, plain or compressed; none or - is standard input.")
+  var files: [String] = []
+
+  @Option(help: "Number of clients.")
+  var clients: Int
+
+  @Option(help: "Property to divide by: \(PropertyChoice.expectation).")
+  var by: String?
+
+  @Option(help: "How to divide; the methods are listed above.")
+  var method: String = "dirichlet"
+
+  @Option(help: "Dirichlet concentration: the smaller, the more uneven.")
+  var alpha: Double = PartitionRequest.defaultAlpha
+
+  @Option(help: "Bins of the property: quantile:10 (the default), log2, or edges:64,256,1024.")
+  var bins: String?
+
+  @Option(help: "Records that each client gets at least.")
+  var minRecords: Int = 1
+
+  @Option(help: "Parts of each client's records, for example train=.8,validation=.1,test=.1.")
+  var split: String?
+
+  @Option(help: "Use only records of LOW..HIGH tokens (or words).")
+  var keep: String?
+
+  @Option(help: "Use only N records, drawn at random.")
+  var sample: Int?
+
+  @Option(help: "How records are assigned: exact.")
+  var assign: String = "exact"
+
+  @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
+  var field: [String] = []
+
+  @Flag(help: "Write no shards, only the plan.")
+  var planOnly = false
+
+  @Flag(help: "Write no shards, but all records with their client as cl_shard.")
+  var annotate = false
+
+  mutating func run(_ tool: Tool) throws {
+    let request = try request()
+    let paths = try tool.inputs(files)
+    let folder = writesShards ? try ShardFolder(common.output, request: request) : nil
+    let scan = RecordScan(
+      paths: paths, choice: request.choice, layout: try layout(),
+      skipInvalid: common.skipInvalid, spoolFolder: planOnly ? nil : folder?.path ?? ShardFolder.temporary)
+    let progress = Progress(tool)
+    try scan.read(onSkip: tool.reportSkipped) { count in progress.show("\(count) records read") }
+    progress.finish()
+    if annotate && scan.table.count == 0 { return try finish(tool, scan, nil) }
+    let outcome = try Plan.make(
+      request, table: scan.table, inputs: scan.inputs,
+      tool: "\(Self.toolName) \(BuildInfo.version)")
+    var plan = outcome.plan
+    if let folder {
+      plan = try folder.write(outcome, from: scan)
+    } else {
+      let sink = try OutputSink(path: common.output)
+      if annotate {
+        try ShardAnnotation.write(outcome, from: scan, to: sink)
+      } else {
+        try sink.write(plan.json())
+      }
+      try sink.close()
+    }
+    tool.detail(PlanSummary.text(plan))
+    try finish(tool, scan, plan)
+  }
+
+  private var writesShards: Bool { !planOnly && !annotate }
+
+  private func request() throws -> PartitionRequest {
+    if planOnly && annotate {
+      throw UsageError("--plan-only and --annotate exclude each other")
+    }
+    if writesShards && common.output == "-" {
+      throw UsageError(
+        "no folder for the shards", hint: "name one with -o, or ask for --plan-only or --annotate")
+    }
+    guard assign == "exact" else {
+      throw PartitionError.invalidOption("--assign", value: assign, expected: "exact")
+    }
+    return try PartitionRequest(
+      clients: clients, method: method, alpha: alpha, by: by, bins: bins, minimum: minRecords,
+      split: split, selection: try Selection(keep: keep, sample: sample), seed: Seed(common.seed))
+  }
+
+  private func layout() throws -> RecordLayout {
+    var layout = RecordLayout()
+    for mapping in field {
+      let parts = mapping.split(separator: "=", maxSplits: 1).map(String.init)
+      guard parts.count == 2, layout.map(parts[0], to: parts[1]) else {
+        throw UsageError(
+          "--field: expected NAME=FIELD, found \"\(mapping)\"",
+          hint: "names are \(RecordLayout.fieldNames.joined(separator: ", "))")
+      }
+    }
+    return layout
+  }
+
+  private func finish(_ tool: Tool, _ scan: RecordScan, _ plan: Plan?) throws {
+    let skipped = scan.inputs.reduce(0) { $0 + $1.skipped }
+    if skipped > 0 { tool.note("\(skipped) bad lines skipped") }
+    let inputs = scan.inputs.map {
+      Manifest.File(name: $0.name, bytes: $0.bytes, sha256: $0.sha256)
+    }
+    var outputs: [Manifest.File] = []
+    if let plan, writesShards {
+      outputs = plan.files.flatMap { $0 }.map {
+        Manifest.File(
+          name: "\(common.output)/\($0.name)", bytes: $0.bytes ?? 0, sha256: $0.sha256 ?? "")
+      }
+      outputs.append(try Manifest.File(hashing: "\(common.output)/\(ShardFolder.planName)"))
+    }
+    try tool.writeManifest(common, inputs: inputs, outputs: outputs)
+  }
 }

@@ -15,6 +15,8 @@ extension Plan {
         for input in inputs { Self.write(input, to: &writer) }
       }
       writer.field("records", recordCount)
+      writer.field("out_of_range", outOfRange)
+      writer.field("not_sampled", notSampled)
       writer.field("length_unit", lengthUnit.rawValue)
       writeBins(to: &writer)
       writer.array("clients") { writer in
@@ -38,6 +40,8 @@ extension Plan {
       writer.field("bins", request.binning.name)
       writer.field("min_records", request.minimum)
       writer.field("assign", "exact")
+      writer.field("keep", ifPresent: request.selection.rangeName)
+      writer.field("sample", ifPresent: request.selection.sample)
       if !request.split.parts.isEmpty {
         writer.object("split") { writer in
           for part in request.split.parts { writer.field(part.name, part.share) }
@@ -73,7 +77,7 @@ extension Plan {
 
   private func write(client: Int, to writer: inout JSONWriter) {
     writer.object { writer in
-      writer.field("client", "\(client)")
+      writer.field("client", clientID(client))
       for amount in amounts.named { writer.number(amount.name, amount.values[client]) }
       writer.array("files") { writer in
         for file in files[client] {
@@ -95,8 +99,8 @@ extension Plan {
       writer.array("moves") { writer in
         for move in moves {
           writer.object { writer in
-            writer.field("from", "\(move.from)")
-            writer.field("to", "\(move.to)")
+            writer.field("from", clientID(move.from))
+            writer.field("to", clientID(move.to))
             writer.field("bin", move.bin)
             writer.field("records", move.records)
           }

@@ -31,7 +31,12 @@ package struct Plan: Sendable {
   package let tool: String
   package let request: PartitionRequest
   package let inputs: [Input]
+  /// Records that the clients got.
   package let recordCount: Int
+  /// Records that `--keep` left out.
+  package let outOfRange: Int
+  /// Records that `--sample` left out.
+  package let notSampled: Int
   package let lengthUnit: LengthUnit
   package let bins: RecordBins
   package let counts: CountMatrix
@@ -42,12 +47,20 @@ package struct Plan: Sendable {
   package let imbalance: Imbalance
   package let moves: [MinimumSize.Move]
 
-  /// `client-007.train.jsonl`, or `client-007.jsonl` without a split.
-  package static func fileName(client: Int, clients: Int, split: String?) -> String {
+  /// The client's name everywhere: its number from 0 with at least three digits.
+  package func clientID(_ client: Int) -> String {
+    Self.clientID(client, of: request.clients)
+  }
+
+  package static func clientID(_ client: Int, of clients: Int) -> String {
     let width = max(3, "\(clients - 1)".count)
     let digits = "\(client)"
-    let padded = String(repeating: "0", count: width - digits.count) + digits
-    return "client-\(padded)\(split.map { ".\($0)" } ?? "").jsonl"
+    return String(repeating: "0", count: max(0, width - digits.count)) + digits
+  }
+
+  /// `client-007.train.jsonl`, or `client-007.jsonl` without a split.
+  package static func fileName(client: Int, clients: Int, split: String?) -> String {
+    "client-\(clientID(client, of: clients))\(split.map { ".\($0)" } ?? "").jsonl"
   }
 }
 
@@ -63,6 +76,7 @@ package struct PartitionRequest: Sendable {
   package let binning: BinningRule
   package let minimum: Int
   package let split: SplitRule
+  package let selection: Selection
   package let seed: Seed
 
   package static let clientLimit = 1_000_000
@@ -73,7 +87,8 @@ package struct PartitionRequest: Sendable {
   /// - Throws: ``PartitionError`` of the category `usage`.
   package init(
     clients: Int, method methodName: String, alpha: Double = Self.defaultAlpha,
-    by: String? = nil, bins: String? = nil, minimum: Int = 1, split: String? = nil, seed: Seed
+    by: String? = nil, bins: String? = nil, minimum: Int = 1, split: String? = nil,
+    selection: Selection = .all, seed: Seed
   ) throws(PartitionError) {
     guard (1...Self.clientLimit).contains(clients) else {
       throw .invalidOption("--clients", value: "\(clients)", expected: "1 to \(Self.clientLimit)")
@@ -85,6 +100,7 @@ package struct PartitionRequest: Sendable {
     self.methodName = methodName
     self.alpha = alpha
     self.minimum = minimum
+    self.selection = selection
     self.seed = seed
     method = try PartitionerCatalog.partitioner(methodName, alpha: alpha)
     if let by { choice = try PropertyChoice(parsing: by) } else { choice = nil }
@@ -163,18 +179,21 @@ extension Plan {
   /// What a plan is made of before any file is written.
   package struct Outcome: Sendable {
     package let plan: Plan
-    /// Client and part of the split of each record.
-    package let clientOf: [Int32]
-    package let partOf: [UInt8]
+    /// The client of each record that was read; -1 for those that were not selected.
+    package internal(set) var clientOf: [Int32]
+    /// The part of the split of each record.
+    package internal(set) var partOf: [UInt8]
   }
 
   /// Divides the records of a finished table.
   ///
   /// - Throws: ``PartitionError``.
   package static func make(
-    _ request: PartitionRequest, table: RecordTable, inputs: [Input], tool: String
+    _ request: PartitionRequest, table all: RecordTable, inputs: [Input], tool: String
   ) throws(PartitionError) -> Outcome {
     let clients = request.clients
+    let chosen = request.selection.choose(from: all, seed: request.seed)
+    let table = chosen.records.count == all.count ? all : all.selecting(chosen.records)
     try MinimumSize.check(
       records: table.count, clients: clients, minimum: table.count == 0 ? 1 : request.minimum)
     let bins =
@@ -191,14 +210,21 @@ extension Plan {
     let partOf = request.split.assign(clientOf: clientOf, clients: clients, seed: request.seed)
     let plan = Plan(
       tool: tool, request: request, inputs: inputs, recordCount: table.count,
-      lengthUnit: table.lengthUnit ?? .words, bins: bins,
+      outOfRange: chosen.outOfRange, notSampled: chosen.notSampled, lengthUnit: table.lengthUnit ?? .words, bins: bins,
       counts: CountMatrix(
         clients: clients, bins: bins.count, clientOf: clientOf, binOf: bins.binOf),
       proportions: division.proportions,
       amounts: Amounts(table: table, clientOf: clientOf, clients: clients),
       files: files(request, clientOf: clientOf, partOf: partOf),
       imbalance: try Imbalance(table: table, clientOf: clientOf, clients: clients), moves: moves)
-    return Outcome(plan: plan, clientOf: clientOf, partOf: partOf)
+    var outcome = Outcome(
+      plan: plan, clientOf: [Int32](repeating: -1, count: all.count),
+      partOf: [UInt8](repeating: 0, count: all.count))
+    for (place, record) in chosen.records.enumerated() {
+      outcome.clientOf[record] = clientOf[place]
+      outcome.partOf[record] = partOf[place]
+    }
+    return outcome
   }
 
   private static func files(

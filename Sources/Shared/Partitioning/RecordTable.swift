@@ -83,6 +83,15 @@ package struct RecordTable: Sendable {
     labelIndex = [:]
   }
 
+  /// A finished table of some of the records, in the given order.
+  package func selecting(_ records: [Int]) -> RecordTable {
+    var result = self
+    result.count = records.count
+    result.columns = columns.map { column in column.map { values in records.map { values[$0] } } }
+    if label != nil { result.labels = records.map { labels[$0] } }
+    return result
+  }
+
   private mutating func index(ofLabel name: [UInt8]) -> Int {
     if let index = labelIndex[name] { return index }
     labelIndex[name] = labelIndex.count

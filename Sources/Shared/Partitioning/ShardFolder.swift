@@ -35,6 +35,9 @@ package struct ShardFolder: Sendable {
     }
   }
 
+  /// Where a copy of standard input goes when no folder is written.
+  package static var temporary: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
+
   private static func isShardName(_ name: String) -> Bool {
     guard name.hasPrefix("client-"), name.hasSuffix(".jsonl") else { return false }
     let digits = name.dropFirst(7).prefix { $0 != "." }
@@ -55,7 +58,8 @@ package struct ShardFolder: Sendable {
         try Shard(path: "\(path)/\(plan.files[index / parts][index % parts].name)")
       }
       try scan.forEachRecord { record, line, _ in
-        let index = Int(outcome.clientOf[record]) * parts + Int(outcome.partOf[record])
+        let client = Int(outcome.clientOf[record])
+        let index = client * parts + Int(outcome.partOf[record])
         if group.contains(index) { try shards[index - start].append(line) }
       }
       for (index, shard) in zip(group, shards) {
@@ -97,17 +101,19 @@ package struct ShardFolder: Sendable {
 package enum ShardAnnotation {
   package static let key = "cl_shard"
 
-  /// Writes all records with `"cl_shard":{"v":1,"client":"3","split":"train"}`; `split` only if there
-  /// is one.
+  /// Writes the selected records with `"cl_shard":{"v":1,"client":"003","split":"train"}`; `split`
+  /// only if there is one.
   package static func write(
     _ outcome: Plan.Outcome, from scan: RecordScan, to sink: OutputSink
   ) throws {
     let parts = outcome.plan.request.split.parts
     try scan.forEachRecord { record, line, location in
+      let client = Int(outcome.clientOf[record])
+      if client < 0 { return }
       var writer = JSONWriter()
       writer.object { writer in
         writer.field("v", 1)
-        writer.field("client", "\(outcome.clientOf[record])")
+        writer.field("client", outcome.plan.clientID(client))
         if !parts.isEmpty { writer.field("split", parts[Int(outcome.partOf[record])].name) }
       }
       try sink.write(try RecordFields(line, at: location).setting(key, to: writer.bytes))
