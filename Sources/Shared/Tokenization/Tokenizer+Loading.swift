@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import GGUF
 import Streams
 
 extension Tokenizer {
@@ -10,12 +11,13 @@ extension Tokenizer {
       file = path + "/tokenizer.json"
       if !FileSystem.exists(file) { throw .noTokenizer(path: path) }
     }
+    if GGUFFile.isGGUF(path: file) { return Tokenizer(try TokenizerGGUF.read(path: file)) }
     let mapped: MappedFile
     do { mapped = try MappedFile(path: file) } catch { throw .stream(error) }
+    defer { withExtendedLifetime(mapped) {} }
     var definition = try TokenizerJSON.read(mapped.bytes, path: file)
     let folder = file.lastIndex(of: "/").map { String(file[..<$0]) } ?? "."
     try TokenizerConfiguration.apply(folder: folder.isEmpty ? "/" : folder, to: &definition)
-    withExtendedLifetime(mapped) {}
     return Tokenizer(definition)
   }
 }

@@ -19,7 +19,10 @@ enum TokenizerConfiguration {
     }
     let template = folder + "/chat_template.jinja"
     if FileSystem.exists(template) {
-      definition.chatTemplate = String(decoding: try map(template).bytes, as: UTF8.self)
+      let file = try map(template)
+      definition.chatTemplate = withExtendedLifetime(file) {
+        String(decoding: file.bytes, as: UTF8.self)
+      }
     }
   }
 
@@ -75,6 +78,7 @@ enum TokenizerConfiguration {
   ) throws(TokenizerError) -> (value: JSONValue, path: String)? {
     if !FileSystem.exists(path) { return nil }
     let file = try map(path)
+    defer { withExtendedLifetime(file) {} }
     do {
       return (try JSONValue(parsing: file.bytes), path)
     } catch {

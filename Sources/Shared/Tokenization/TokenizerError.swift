@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+package import GGUF
 package import Streams
 
 /// Why a tokenizer could not be loaded.
 package enum TokenizerError: Error, Equatable, Sendable {
   /// A file could not be opened or read.
   case stream(StreamError)
+  /// A GGUF file is damaged or lacks a key.
+  case gguf(GGUFError)
   /// The folder holds no `tokenizer.json`.
   case noTokenizer(path: String)
   /// The text is no JSON.
   case malformed(path: String, error: JSONError)
-  /// The file follows another format than expected, or its GGUF header is damaged.
+  /// The file could not be read as a tokenizer.json for another reason.
   case unreadable(path: String, reason: String)
   /// A field that must be there is not.
   case missingField(path: String, field: String)
@@ -29,6 +32,7 @@ extension TokenizerError: Diagnosable {
   package var category: FailureCategory {
     switch self {
     case .stream(let error): error.category
+    case .gguf(let error): error.category
     case .noTokenizer: .noInput
     case .malformed, .unreadable, .missingField, .invalidField, .duplicateToken, .invalidID,
       .unknownMerge:
@@ -40,6 +44,7 @@ extension TokenizerError: Diagnosable {
   package var location: String? {
     switch self {
     case .stream(let error): error.location
+    case .gguf(let error): error.location
     case .noTokenizer(let path), .malformed(let path, _), .unreadable(let path, _),
       .missingField(let path, _), .invalidField(let path, _, _, _), .unsupported(let path, _, _),
       .duplicateToken(let path, _), .invalidID(let path, _, _), .unknownMerge(let path, _, _):
@@ -50,6 +55,7 @@ extension TokenizerError: Diagnosable {
   package var message: String {
     switch self {
     case .stream(let error): error.message
+    case .gguf(let error): error.message
     case .noTokenizer: "no tokenizer.json in this folder"
     case .malformed(_, let error): error.message
     case .unreadable(_, let reason): reason

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+import GGUF
+import Streams
+
+/// Reads the tokenizer in a GGUF file's metadata (`tokenizer.ggml.*`).
+///
+/// `tokenizer.ggml.model` must be `gpt2` (byte-level BPE); `tokenizer.ggml.pre` names the splitting
+/// rule. Tokens of type 3 (control) and 4 (user-defined) are added tokens. GGUF has no unknown token
+/// for byte-level models: bytes that the vocabulary lacks stand for nothing.
+struct TokenizerGGUF {
+  private static let tokenTypeControl = 3
+  private static let tokenTypeUserDefined = 4
+
+  private let file: GGUFFile
+  private var path: String { file.path }
+  private var definition = TokenizerDefinition()
+
+  static func read(path: String) throws(TokenizerError) -> TokenizerDefinition {
+    let file: GGUFFile
+    do { file = try GGUFFile(path: path) } catch { throw .gguf(error) }
+    // What the reader sees of the file points into its mapping.
+    defer { withExtendedLifetime(file) {} }
+    var reader = TokenizerGGUF(file: file)
+    let model = try reader.text("tokenizer.ggml.model")
+    if model != "gpt2" {
+      throw .unsupported(path: path, component: "tokenizer.ggml.model", found: "\"\(model)\"")
+    }
+    try reader.readSplit()
+    try reader.readTokens()
+    try reader.readMerges()
+    try reader.readSettings()
+    return reader.definition
+  }
+
+  private init(file: GGUFFile) { self.file = file }
+
+  /// llama.cpp's names of splitting rules, and what the models' own tokenizer.json say.
+  private mutating func readSplit() throws(TokenizerError) {
+    let name = try text("tokenizer.ggml.pre")
+    switch name {
+    case "smollm", "starcoder": definition.splitRule = .gpt2IsolatedDigits
+    case "gpt-2": definition.splitRule = .gpt2
+    case "llama-bpe", "llama3":
+      definition.splitRule = .llama3
+      definition.ignoresMerges = true
+      definition.addsBeginOfText = true
+    case "qwen2":
+      definition.splitRule = .qwen2
+      definition.normalizer = .nfc
+    default:
+      throw .unsupported(path: path, component: "tokenizer.ggml.pre", found: "\"\(name)\"")
+    }
+  }
+
+  private mutating func readTokens() throws(TokenizerError) {
+    let tokens = try strings("tokenizer.ggml.tokens")
+    var types = [Int](repeating: 1, count: tokens.count)
+    if let value = file["tokenizer.ggml.token_type"] {
+      guard let found = value.array?.integers(), found.count == tokens.count else {
+        throw invalid("tokenizer.ggml.token_type", "\(tokens.count) integers", "something else")
+      }
+      types = found
+    }
+    definition.vocabulary = Vocabulary(expectedCount: tokens.count)
+    for id in 0..<tokens.count {
+      let bytes = tokens.stringBytes(id)
+      do throws(Vocabulary.InsertionError) {
+        try definition.vocabulary.insert(bytes, id: id)
+      } catch {
+        let token = String(decoding: bytes, as: UTF8.self)
+        switch error {
+        case .duplicate: throw .duplicateToken(path: path, token: token)
+        case .idOutOfRange: throw .invalidID(path: path, token: token, id: id)
+        }
+      }
+      let type = types[id]
+      if type == TokenizerGGUF.tokenTypeControl || type == TokenizerGGUF.tokenTypeUserDefined {
+        definition.addedTokens.append(
+          AddedToken(
+            content: Array(bytes), id: Int32(id),
+            isSpecial: type == TokenizerGGUF.tokenTypeControl))
+      }
+    }
+  }
+
+  private mutating func readMerges() throws(TokenizerError) {
+    let merges = try strings("tokenizer.ggml.merges")
+    definition.merges.reserveCapacity(merges.count)
+    for index in 0..<merges.count {
+      try MergeText.resolve(
+        Array(merges.stringBytes(index)), index: index, path: path, into: &definition)
+    }
+  }
+
+  private mutating func readSettings() throws(TokenizerError) {
+    definition.beginOfText = try token("tokenizer.ggml.bos_token_id")
+    definition.endOfText = try token("tokenizer.ggml.eos_token_id")
+    definition.padding = try token("tokenizer.ggml.padding_token_id")
+    if let value = file["tokenizer.ggml.add_bos_token"]?.bool { definition.addsBeginOfText = value }
+    if let value = file["tokenizer.ggml.add_eos_token"]?.bool { definition.addsEndOfText = value }
+    definition.chatTemplate = file["tokenizer.chat_template"]?.text
+  }
+
+  // MARK: Values
+
+  private func text(_ key: String) throws(TokenizerError) -> String {
+    do { return try file.text(key) } catch { throw .gguf(error) }
+  }
+
+  private func strings(_ key: String) throws(TokenizerError) -> GGUFArray {
+    guard let value = file[key] else { throw .missingField(path: path, field: key) }
+    guard let array = value.array, array.elementType == .string else {
+      throw invalid(key, "an array of strings", "another type")
+    }
+    return array
+  }
+
+  /// A token id; nil where the key is absent.
+  private func token(_ key: String) throws(TokenizerError) -> Int32? {
+    guard let value = file[key] else { return nil }
+    guard let id = value.int, definition.vocabulary.bytes(of: id) != nil else {
+      throw invalid(key, "the id of a token", value.int.map { "\($0)" } ?? "another type")
+    }
+    return Int32(id)
+  }
+
+  private func invalid(_ field: String, _ expected: String, _ found: String) -> TokenizerError {
+    .invalidField(path: path, field: field, expected: expected, found: found)
+  }
+}
