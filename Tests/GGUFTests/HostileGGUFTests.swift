@@ -111,6 +111,11 @@ import Testing
       name: "arr_str_short", bytes: array(type: 8, count: 8, [UInt8](repeating: 1, count: 64)),
       expected: .truncated(what: "key \"k\"")),
   ]
+    + [UInt32(4), 8, 10].map { type in
+      Case(
+        name: "arr_\(type)_n_17", bytes: array(type: type, count: 17, rest),
+        expected: .impossibleCount(what: "elements of key \"k\"", count: 17))
+    }
     + [UInt32(0), 4, 8, 10].flatMap { type in
       [UInt64(65), 1 << 30, 1 << 61, 1 << 62, 1 << 63, .max].map { count in
         Case(
