@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/// What PEFT's `adapter_config.json` says, as far as it matters to plain LoRA.
+package struct AdapterConfig: Sendable, Equatable {
+  /// Which modules the adapter belongs to.
+  package enum Targets: Sendable, Equatable {
+    /// Paths or last parts of paths.
+    case modules([String])
+    /// A regular expression over paths, or `all-linear`.
+    case pattern(String)
+  }
+  /// A value of its own for the modules whose path is `key` or ends with `.key`.
+  package struct Override<Value: Sendable & Equatable>: Sendable, Equatable {
+    package let key: String
+    package let value: Value
+  }
+
+  package var rank: Int
+  package var alpha: Double
+  /// The scale is alpha / √rank (rsLoRA) instead of alpha / rank.
+  package var isRankStabilized: Bool
+  package var targets: Targets
+  /// `layers_to_transform`: the layers that `targets` is limited to; nil is all.
+  package var layers: [Int]?
+  package var rankOverrides: [Override<Int>] = []
+  package var alphaOverrides: [Override<Double>] = []
+  package var dropout: Double
+  package var baseModelName: String?
+  package var taskType: String?
+
+  package init(
+    rank: Int, alpha: Double, isRankStabilized: Bool = false, targets: Targets,
+    layers: [Int]? = nil, dropout: Double = 0, baseModelName: String? = nil,
+    taskType: String? = "CAUSAL_LM"
+  ) {
+    self.rank = rank
+    self.alpha = alpha
+    self.isRankStabilized = isRankStabilized
+    self.targets = targets
+    self.layers = layers
+    self.dropout = dropout
+    self.baseModelName = baseModelName
+    self.taskType = taskType
+  }
+
+  /// The factor before B·A of a module with this rank and alpha.
+  package func scale(rank: Int, alpha: Double) -> Double {
+    isRankStabilized ? alpha / Double(rank).squareRoot() : alpha / Double(rank)
+  }
+
+  /// `r` or its override for `module`.
+  package func rank(of module: String) -> Int {
+    rankOverrides.first { ModuleKey($0.key)?.matches(module) == true }?.value ?? rank
+  }
+
+  /// `lora_alpha` or its override for `module`.
+  package func alpha(of module: String) -> Double {
+    alphaOverrides.first { ModuleKey($0.key)?.matches(module) == true }?.value ?? alpha
+  }
+
+  /// Whether a list of targets names `module`. A pattern is not evaluated: true.
+  package func targets(_ module: String) -> Bool {
+    switch targets {
+    case .modules(let names): names.contains { module == $0 || module.hasSuffix("." + $0) }
+    case .pattern: true
+    }
+  }
+
+  /// The shortest PEFT description of exactly these modules: last parts of paths, with
+  /// `layers_to_transform` where not all layers take part; full paths where that cannot say it.
+  ///
+  /// - Parameter layerCount: layers of the base model; nil if unknown (then layers 0, 1, … without
+  ///   a gap count as all).
+  package static func describing(
+    _ modules: [String], layerCount: Int?
+  ) -> (targets: Targets, layers: [Int]?) {
+    let suffixes = Set(modules.map(AdapterNaming.suffix)).sorted()
+    let layers = modules.map(AdapterNaming.layer)
+    if layers.allSatisfy({ $0 == nil }) { return (.modules(suffixes), nil) }
+    let numbers = Set(layers.compactMap(\.self)).sorted()
+    let isProduct =
+      !layers.contains(nil) && Set(modules).count == suffixes.count * numbers.count
+    guard isProduct else { return (.modules(Set(modules).sorted()), nil) }
+    let all = Array(0..<(layerCount ?? numbers.count))
+    return (.modules(suffixes), numbers == all ? nil : numbers)
+  }
+}
+
+/// A key of `rank_pattern` or `alpha_pattern`. PEFT takes it as a regular expression behind
+/// `(.*\.)?`; we take those that are plain paths, with `^`, `$` and `\.` understood.
+struct ModuleKey {
+  private let path: String
+  private let isAnchored: Bool
+
+  /// nil if the key needs a regular expression engine.
+  init?(_ key: String) {
+    var text = key[...]
+    isAnchored = text.hasPrefix("^")
+    if isAnchored { text = text.dropFirst() }
+    if text.hasSuffix("$") { text = text.dropLast() }
+    var plain = ""
+    var isEscaped = false
+    for character in text {
+      if isEscaped {
+        guard character == "." else { return nil }
+        plain.append(character)
+        isEscaped = false
+      } else if character == "\\" {
+        isEscaped = true
+      } else if "*+?[](){}|^$".contains(character) {
+        return nil
+      } else {
+        plain.append(character)
+      }
+    }
+    if isEscaped || plain.isEmpty { return nil }
+    path = plain
+  }
+
+  func matches(_ module: String) -> Bool {
+    module == path || (!isAnchored && module.hasSuffix("." + path))
+  }
+}
