@@ -11,6 +11,7 @@ package enum DeviceCatalog {
   }
 
   package static let all: [Entry] = [
+    Entry(name: "cpu") { threads throws(DeviceError) in try CPUDevice(threads: threads) },
     Entry(name: "reference") { _ throws(DeviceError) in ReferenceDevice() },
   ]
 

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// The processor: kernels on vectors of 16 floats, products by OpenBLAS, spread over threads.
+///
+/// Work is cut into tiles by its shape alone, and each tile is computed by one thread in a fixed
+/// order, so results are the same bits for any number of threads.
+package final class CPUDevice: Device {
+  let loop: ParallelFor
+  let blas: OpenBLAS
+  private let memory = HostMemory()
+  private var matrices: [HostMatrix] = []
+  private let workerStorage = Scratch()
+  private let sharedStorage = Scratch()
+
+  /// - Throws: ``DeviceError/libraryMissing(name:reason:)`` where OpenBLAS is not installed.
+  package init(threads: Int) throws(DeviceError) {
+    blas = try OpenBLAS()
+    loop = ParallelFor(threads: threads)
+  }
+
+  package var summary: String {
+    "cpu: float32, \(loop.threads) threads, \(blas.configuration), core \(blas.core)"
+  }
+
+  /// `count` floats for each worker, valid until the next call.
+  func workerScratch(_ count: Int) -> WorkerScratch {
+    // An odd number of cache lines apart, lest all workers use the same sets of their caches.
+    let stride = ScratchCursor.padded(count) | 16
+    return WorkerScratch(start: workerStorage.floats(stride * loop.threads), stride: stride)
+  }
+
+  /// `count` floats that all workers share, valid until the next call.
+  func sharedScratch(_ count: Int) -> UnsafeMutablePointer<Float> { sharedStorage.floats(count) }
+
+  /// The loaded matrix that `matrix` is a view of.
+  func host(_ matrix: Matrix) -> HostMatrix {
+    precondition(matrices.indices.contains(matrix.id), "a matrix of another device")
+    return matrices[matrix.id]
+  }
+
+  // MARK: Memory
+
+  package func allocate(_ count: Int, label: String) throws(DeviceError) -> Buffer {
+    try memory.allocate(count, label: label)
+  }
+
+  package func release(_ buffer: Buffer) { memory.release(buffer) }
+
+  package func load(_ matrix: HostMatrix) throws(DeviceError) -> Matrix {
+    matrices.append(matrix)
+    return Matrix(
+      id: matrices.count - 1, firstRow: 0, rows: matrix.rows, columns: matrix.columns)
+  }
+
+  package func write(_ values: UnsafeBufferPointer<Float>, to buffer: Buffer) {
+    precondition(values.count == buffer.count, "counts differ")
+    if let source = values.baseAddress { buffer.pointer.update(from: source, count: values.count) }
+  }
+
+  package func read(_ buffer: Buffer) -> [Float] {
+    Array(UnsafeBufferPointer(start: buffer.pointer, count: buffer.count))
+  }
+
+  package func fill(_ buffer: Buffer, with value: Float) {
+    let start = buffer.pointer
+    loop.chunks(of: buffer.count, by: elementChunk) { range in
+      (start + range.lowerBound).update(repeating: value, count: range.count)
+    }
+  }
+
+  package func copy(_ source: Buffer, to destination: Buffer) {
+    precondition(source.count == destination.count, "counts differ")
+    let (from, to) = (source.pointer, destination.pointer)
+    loop.chunks(of: source.count, by: elementChunk) { range in
+      (to + range.lowerBound).update(from: from + range.lowerBound, count: range.count)
+    }
+  }
+}
+
+/// Values of an element-wise operation that one task computes.
+let elementChunk = 1 << 14
+
+/// Rows of `width` values that one task of a row-wise operation computes: about `elementChunk`
+/// values.
+func rowChunk(width: Int) -> Int { max(1, elementChunk / max(width, 1)) }

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import Glibc
+
+/// What the processor can do, from /proc/cpuinfo.
+enum Processor {
+  /// AVX-512 with the parts that OpenBLAS's SKYLAKEX kernels use.
+  static let hasAVX512 = ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"]
+    .allSatisfy(flags.contains)
+
+  private static let flags: Set<Substring> = {
+    guard let file = fopen("/proc/cpuinfo", "r") else { return [] }
+    defer { fclose(file) }
+    var line: UnsafeMutablePointer<CChar>?
+    var capacity = 0
+    defer { free(line) }
+    while getline(&line, &capacity, file) > 0, let line {
+      let text = String(cString: line)
+      if text.hasPrefix("flags") { return Set(text.split { $0 == " " || $0 == "\n" || $0 == "\t" }) }
+    }
+    return []
+  }()
+}
