@@ -49,7 +49,7 @@ package struct LoRASettings: Sendable, Equatable {
         if isTarget(path) {
           result.append(
             LoRAModule(
-              path: path, layer: layer, module: index, rank: rank, scale: scale,
+              path: path, layer: layer, module: index, rank: rank, alpha: alpha, scale: scale,
               inputs: config.inputs(of: module.stage), outputs: module.outputs))
         }
       }
@@ -82,18 +82,21 @@ package struct LoRAModule: Sendable, Equatable {
   /// Index into ``DecoderConfig/modules``.
   package let module: Int
   package let rank: Int
+  package let alpha: Double
   /// Factor of B·A·x.
   package let scale: Float
   package let inputs: Int
   package let outputs: Int
 
   package init(
-    path: String, layer: Int, module: Int, rank: Int, scale: Float, inputs: Int, outputs: Int
+    path: String, layer: Int, module: Int, rank: Int, alpha: Double, scale: Float, inputs: Int,
+    outputs: Int
   ) {
     self.path = path
     self.layer = layer
     self.module = module
     self.rank = rank
+    self.alpha = alpha
     self.scale = scale
     self.inputs = inputs
     self.outputs = outputs
