@@ -88,7 +88,7 @@ let crossTests = [
   "DeviceConformanceTests": ["Compute", "Devices"],
   "ModelParityTests": [
     "LanguageModels", "Training", "Adapters", "Safetensors", "GGUF", "Examples", "Compute",
-    "Devices", "Streams",
+    "Devices", "Streams", "Records", "Randomness",
   ],
   "GoldenTests": ["Streams"],
 ]

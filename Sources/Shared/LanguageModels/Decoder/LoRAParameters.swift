@@ -105,12 +105,21 @@ package final class LoRAParameters {
   package func gradientA(_ index: Int) -> Buffer { sliceA(gradients, index) }
   package func gradientB(_ index: Int) -> Buffer { sliceB(gradients, index) }
 
+  /// Where A or B of module `index` lies in ``values`` and in buffers laid out like it.
+  package func range(_ index: Int, isA: Bool) -> Range<Int> {
+    isA
+      ? offsetsA[index]..<offsetsA[index + 1]
+      : countA + offsetsB[index]..<countA + offsetsB[index + 1]
+  }
+
   private func sliceA(_ buffer: Buffer, _ index: Int) -> Buffer {
-    buffer.slice(at: offsetsA[index], count: offsetsA[index + 1] - offsetsA[index])
+    let range = range(index, isA: true)
+    return buffer.slice(at: range.lowerBound, count: range.count)
   }
 
   private func sliceB(_ buffer: Buffer, _ index: Int) -> Buffer {
-    buffer.slice(at: countA + offsetsB[index], count: offsetsB[index + 1] - offsetsB[index])
+    let range = range(index, isA: false)
+    return buffer.slice(at: range.lowerBound, count: range.count)
   }
 
   private func group(layer: Int, stage: Stage, config: DecoderConfig) -> LoRAGroup? {

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+import Compute
+package import LanguageModels
+import Records
+import Streams
+
+/// Trains the adapters of a model on records: forward, backward, clip, update, step by step.
+///
+/// The loss of a step is the sum of its targets' losses over their number, whatever rows the step is
+/// cut into. The run is a function of the model, the examples and the settings alone; stopping,
+/// saving and resuming change nothing in it.
+package final class Trainer {
+  package let plan: BatchPlan
+  package let schedule: LearningRateSchedule
+  package let optimizer: Optimizer
+  /// Steps done so far.
+  package private(set) var stepsDone = 0
+  package private(set) var lossFirst: Double?
+  package private(set) var lossLast: Double?
+
+  private let model: LanguageModel
+  private let lora: LoRAParameters
+  private let examples: [TrainingExample]
+  private let rows: Int
+  private let base: String
+  /// What identifies this run: the same text for the same model, records and settings.
+  private let run: String
+
+  /// - Parameters:
+  ///   - model: holds the factors to start from.
+  ///   - rows: longest packed row, tokens; longer records are rows of their own.
+  ///   - parent: digest of the adapter that training starts from.
+  /// - Throws: ``TrainingError/nothingToTrain``, ``TrainingError/model(_:)``.
+  package init(
+    model: LanguageModel, examples: [TrainingExample], plan: BatchPlan,
+    schedule: LearningRateSchedule, settings: OptimizerSettings, rows: Int,
+    baseDigest: String, parent: String?
+  ) throws(TrainingError) {
+    guard let lora = model.lora else { throw .nothingToTrain }
+    self.model = model
+    self.lora = lora
+    self.examples = examples
+    self.plan = plan
+    self.schedule = schedule
+    self.rows = rows
+    base = baseDigest
+    optimizer = try Optimizer(lora: lora, device: model.device, settings: settings)
+    run = Self.identity(
+      examples: examples, plan: plan, lora: lora,
+      text: "\(baseDigest) \(parent ?? "none") \(schedule) \(settings) \(rows)")
+  }
+
+  package var isFinished: Bool { stepsDone >= plan.steps.count }
+
+  /// Does one step: gradients of all its records, then one update.
+  ///
+  /// - Throws: ``TrainingError/notFinite(quantity:step:record:count:)``; the factors are then as
+  ///   before the step.
+  package func step(clock: () -> Double) throws(TrainingError) -> TrainingEvent.Step {
+    let started = clock()
+    let records = plan.steps[stepsDone]
+    let targets = records.reduce(0) { $0 + examples[$1].targetCount }
+    let scale = 1 / Float(max(1, targets))
+    optimizer.zeroGradients()
+    var sum = 0.0
+    var tokens = 0
+    for part in BatchPlan.pack(records, of: examples, rows: rows) {
+      sum += try accumulate(part.row, records: part.records, scale: scale)
+      tokens += part.row.count
+    }
+    let rate = schedule.rate(step: stepsDone)
+    let norm = optimizer.update(learningRate: rate)
+    guard norm.isFinite else {
+      throw .notFinite(
+        quantity: "gradient", step: stepsDone + 1, record: examples[records[0]].location,
+        count: records.count)
+    }
+    let loss = sum / Double(max(1, targets))
+    if stepsDone == 0 { lossFirst = loss }
+    lossLast = loss
+    stepsDone += 1
+    return TrainingEvent.Step(
+      step: stepsDone, loss: loss, targetTokens: targets, tokens: tokens, learningRate: rate,
+      gradientNorm: norm, seconds: clock() - started)
+  }
+
+  /// Tokens and targets of the steps done.
+  package var totals: (tokens: Int, targets: Int) {
+    plan.steps[..<stepsDone].joined().reduce(into: (0, 0)) { total, index in
+      total.0 += examples[index].tokens.count
+      total.1 += examples[index].targetCount
+    }
+  }
+
+  private func accumulate(
+    _ row: PackedRow, records: [Int], scale: Float
+  ) throws(TrainingError) -> Double {
+    let losses: [TargetLoss]
+    do {
+      losses = try model.accumulateGradients(
+        row, gradientScale: scale, trainsA: optimizer.settings.trainsA,
+        trainsB: optimizer.settings.trainsB)
+    } catch {
+      throw .model(error)
+    }
+    var sum = 0.0
+    for (record, loss) in zip(records, row.examples(losses)) {
+      guard loss.nll.isFinite else {
+        throw .notFinite(
+          quantity: "loss", step: stepsDone + 1, record: examples[record].location, count: 1)
+      }
+      sum += loss.nll
+    }
+    return sum
+  }
+
+  // MARK: Saved states
+
+  /// The state after the steps done so far.
+  ///
+  /// - Parameter log: the lines that the log holds so far.
+  package func checkpoint(log: [UInt8]) -> SavedState {
+    var state = SavedState(kind: .checkpoint, base: base, updates: optimizer.updates)
+    state.take("factor", from: lora.values, lora: lora, device: model.device)
+    takeMoments(&state)
+    state.run = run
+    state.stepsDone = stepsDone
+    state.lossFirst = lossFirst
+    state.lossLast = lossLast
+    state.log = log
+    return state
+  }
+
+  /// Continues where a checkpoint was made.
+  ///
+  /// - Throws: ``TrainingError/foreignState(path:reason:)`` if another run made it.
+  package func resume(path: String) throws(TrainingError) -> SavedState {
+    let state = try SavedState(path: path, kind: .checkpoint, base: base, lora: lora)
+    guard state.run == run, state.stepsDone <= plan.steps.count else {
+      throw .foreignState(
+        path: path, reason: "this checkpoint was made with other records or other options")
+    }
+    state.put("factor", into: lora.values, lora: lora, device: model.device)
+    putMoments(state)
+    stepsDone = state.stepsDone
+    lossFirst = state.lossFirst
+    lossLast = state.lossLast
+    return state
+  }
+
+  /// Starts from the moments that an earlier round left.
+  package func loadOptimizer(path: String) throws(TrainingError) {
+    putMoments(try SavedState(path: path, kind: .optimizer, base: base, lora: lora))
+  }
+
+  /// Writes the moments for a later round.
+  package func saveOptimizer(path: String) throws(TrainingError) {
+    var state = SavedState(kind: .optimizer, base: base, updates: optimizer.updates)
+    takeMoments(&state)
+    try state.write(to: path, lora: lora)
+  }
+
+  /// Writes a checkpoint.
+  package func saveCheckpoint(path: String, log: [UInt8]) throws(TrainingError) {
+    try checkpoint(log: log).write(to: path, lora: lora)
+  }
+
+  private func takeMoments(_ state: inout SavedState) {
+    let device = model.device
+    state.take("first_moment", from: optimizer.firstMoment, lora: lora, device: device)
+    state.take("second_moment", from: optimizer.secondMoment, lora: lora, device: device)
+  }
+
+  private func putMoments(_ state: SavedState) {
+    let device = model.device
+    state.put("first_moment", into: optimizer.firstMoment, lora: lora, device: device)
+    state.put("second_moment", into: optimizer.secondMoment, lora: lora, device: device)
+    optimizer.restore(updates: state.updates)
+  }
+
+  private static func identity(
+    examples: [TrainingExample], plan: BatchPlan, lora: LoRAParameters, text: String
+  ) -> String {
+    let digest = ContentDigest()
+    digest.update(text)
+    for module in lora.modules { digest.update("\(module.path) \(module.rank) \(module.scale)\n") }
+    for example in examples {
+      example.tokens.withUnsafeBytes { digest.update($0) }
+      digest.update(example.isTarget.map { $0 ? 1 : 0 })
+    }
+    for step in plan.steps { digest.update("\(step)") }
+    return digest.hexadecimal()
+  }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import Compute
+import LanguageModels
+import Randomness
+import Records
+import Safetensors
+import Testing
+import TestSupport
+import Training
+
+/// A trainer with the optimizer settings of the goldens: one step is all sequences.
+func goldenTrainer(
+  _ golden: Golden, _ model: LanguageModel, steps: Int = 10, rows: Int = 4096,
+  settings change: (inout OptimizerSettings) -> Void = { _ in }
+) throws -> Trainer {
+  let examples = golden.sequences.enumerated().map { index, sequence in
+    TrainingExample(
+      tokens: sequence.tokens, isTarget: sequence.isTarget,
+      location: RecordLocation(file: "golden", line: index + 1))
+  }
+  var settings = OptimizerSettings()
+  settings.weightDecay = 0.01
+  settings.clip = 0
+  change(&settings)
+  let plan = try BatchPlan(
+    examples: examples, order: .asIs, batch: .records(examples.count), length: .steps(steps)
+  ) { _ in Seed(1).stream("unused") }
+  return try Trainer(
+    model: model, examples: examples, plan: plan,
+    schedule: LearningRateSchedule(
+      shape: .constant, peak: 2e-3, warmupSteps: 0, totalSteps: steps),
+    settings: settings, rows: rows, baseDigest: "base", parent: nil)
+}
+
+func run(_ trainer: Trainer) throws -> [Double] {
+  var losses: [Double] = []
+  while !trainer.isFinished { losses.append(try trainer.step(clock: { 0 }).loss) }
+  return losses
+}
+
+@Suite(.serialized) struct TrainingParityTests {
+  @Test(arguments: Golden.names, deviceNames)
+  func tenStepsEqualTheReference(name: String, device: String) throws {
+    let golden = try Golden(name)
+    let model = try golden.adaptedModel(on: try makeDevice(device))
+    let losses = try run(try goldenTrainer(golden, model))
+    for (index, loss) in losses.enumerated() {
+      #expect(abs(loss - golden.losses[index]) <= Golden.lossTolerance, "step \(index + 1)")
+    }
+    let last = try model.score(PackedRow(golden.sequences)).reduce(0.0) { $0 + Double($1.nll) }
+    #expect(abs(last / Double(golden.targets) - golden.losses[10]) <= Golden.lossTolerance)
+    let file = try golden.adapterFile("adapter-final")
+    let lora = try #require(model.lora)
+    for (index, module) in lora.modules.enumerated() {
+      for (factor, values) in [("A", lora.readA(index)), ("B", lora.readB(index))] {
+        let expected = try file.tensor(Golden.name(module, factor)).floats()
+        let difference = Golden.relativeDifference(values, expected)
+        #expect(difference <= Golden.adapterTolerance, "\(module.path) \(factor)")
+      }
+    }
+  }
+}
