@@ -49,7 +49,7 @@ final class ParallelFor {
       return
     }
     withoutActuallyEscaping(body) { body in
-      pool.run(Job(count: count, body: body))
+      withUnsafePointer(to: Job(count: count, body: body)) { pool.run($0) }
     }
   }
 
@@ -61,6 +61,8 @@ final class ParallelFor {
   }
 }
 
+/// It lives on the caller's stack; workers reach it by its address, so that none of them still holds a
+/// reference to `body` when the caller's loop is over.
 private struct Job {
   let count: Int
   let body: (Int, Int) -> Void
@@ -82,7 +84,7 @@ private final class Pool: @unchecked Sendable {
   private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
   private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
   private let done = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-  private var job: Job?
+  private var job: UnsafePointer<Job>?
   private var isStopping = false
   private let generation = Atomic<Int>(0)
   private let next = Atomic<Int>(0)
@@ -107,7 +109,7 @@ private final class Pool: @unchecked Sendable {
     mutex.deallocate()
   }
 
-  func run(_ job: Job) {
+  func run(_ job: UnsafePointer<Job>) {
     next.store(0, ordering: .relaxed)
     pthread_mutex_lock(mutex)
     self.job = job
@@ -161,11 +163,13 @@ private final class Pool: @unchecked Sendable {
     pthread_mutex_unlock(mutex)
   }
 
-  private func take(_ job: Job, worker: Int) {
+  /// Not inlined: whatever it retains is released when it returns.
+  @inline(never)
+  private func take(_ job: UnsafePointer<Job>, worker: Int) {
     while true {
       let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      guard task < job.count else { return }
-      job.body(task, worker)
+      guard task < job.pointee.count else { return }
+      job.pointee.body(task, worker)
     }
   }
 }
