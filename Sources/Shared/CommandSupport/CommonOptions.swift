@@ -16,7 +16,7 @@ package struct CommonOptions: ParsableArguments {
   @Option(help: "Root of every random draw.")
   package var seed: UInt64 = 1
 
-  @Option(name: [.customShort("j"), .long], help: "Threads; 0 takes one a processor.")
+  @Option(name: [.customShort("j", allowingJoined: true), .long], help: "Threads; 0 takes one a processor.")
   package var threads: Int = 0
 
   @Flag(name: .shortAndLong, help: "Say nothing but errors.")
