@@ -31,12 +31,19 @@ package enum RecordError: Error, Equatable {
   case unknownRole(RecordLocation, field: String, role: String)
   /// `labels` and `input_ids` differ in length.
   case labelCount(RecordLocation, inputIDs: Int, labels: Int)
+  /// A label is neither -100 nor the id at its place; `index` counts from 0.
+  case labelMismatch(RecordLocation, index: Int, inputID: Int32, label: Int32)
+  /// An id that the model's vocabulary lacks.
+  case tokenOutOfRange(RecordLocation, index: Int, id: Int32, vocabularySize: Int)
+  /// No token of the record is left to be predicted: it has none, or they lie beyond the context.
+  case noTarget(RecordLocation, tokens: Int, context: Int)
 
   package var place: RecordLocation {
     switch self {
     case .malformedJSON(let place, _), .notAnObject(let place, _), .unknownLayout(let place, _),
       .missingField(let place, _), .wrongType(let place, _, _, _), .unknownRole(let place, _, _),
-      .labelCount(let place, _, _):
+      .labelCount(let place, _, _), .labelMismatch(let place, _, _, _),
+      .tokenOutOfRange(let place, _, _, _), .noTarget(let place, _, _):
       place
     }
   }
@@ -60,6 +67,14 @@ extension RecordError: Diagnosable {
       "field \"\(field)\": expected system, user, assistant or tool, found \"\(role)\""
     case .labelCount(_, let inputIDs, let labels):
       "field \"labels\": expected \(inputIDs) entries as in \"input_ids\", found \(labels)"
+    case .labelMismatch(_, let index, let inputID, let label):
+      "field \"labels[\(index)]\": expected -100 or \(inputID) as in \"input_ids\", found \(label)"
+    case .tokenOutOfRange(_, let index, let id, let size):
+      "field \"input_ids[\(index)]\": expected an id below \(size), found \(id)"
+    case .noTarget(_, let tokens, let context):
+      tokens > context
+        ? "no target token within the context of \(context) tokens (the record has \(tokens))"
+        : "no target token in a record of \(tokens) tokens"
     }
   }
 

@@ -176,6 +176,14 @@ package final class Tokenizer: Sendable {
     return addedTokens.tokens.first { $0.content == content }?.id ?? vocabulary.id(of: token)
   }
 
+  /// Whether a text is cut out as one token wherever it stands, without swallowing white space.
+  package func hasAddedToken(_ text: String) -> Bool {
+    let content = Array(text.utf8)
+    return addedTokens.tokens.contains {
+      $0.content == content && !$0.singleWord && !$0.stripsLeft && !$0.stripsRight
+    }
+  }
+
   /// SHA-256 over all that decides about ids: two files that define the same tokenizer agree.
   package func digest() -> String {
     let digest = ContentDigest()

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+import Examples
+import Foundation
+import Records
+import Streams
+import TestSupport
+import Testing
+import Tokenization
+
+private let place = RecordLocation(file: "records.jsonl", line: 7)
+
+/// The small SmolLM-like tokenizer of Tests/Fixtures, with a configuration beside it.
+private func smallTokenizer(
+  template: String? = nil, configuration: String = #""bos_token":"<|im_start|>","#
+) throws -> Tokenizer {
+  let folder = try TemporaryDirectory()
+  let source = URL(fileURLWithPath: PackageLayout.fixture("tokenizers/smollm/tokenizer.json"))
+  try folder.write("tokenizer.json", Array(try Data(contentsOf: source)))
+  try folder.write(
+    "tokenizer_config.json", "{\(configuration)\"eos_token\":\"<|endoftext|>\"}")
+  if let template { try folder.write("chat_template.jinja", template) }
+  return try Tokenizer.load(path: folder.path)
+}
+
+private func encoder(
+  _ tokenizer: Tokenizer?, template: String = "auto", trainOn: TrainOn = .completion,
+  context: Int = 2048
+) throws -> ExampleEncoder {
+  var options = ExampleEncoder.Options()
+  options.chatTemplate = ChatTemplateChoice(argument: template)
+  options.trainOn = trainOn
+  options.context = context
+  return try ExampleEncoder(tokenizer: tokenizer, options: options)
+}
+
+private func targets(_ example: Example) -> [Int] {
+  example.isTarget.indices.filter { example.isTarget[$0] }
+}
+
+/// Conversations rendered by jinja2 and encoded by Hugging Face `tokenizers`, with targets by trl's
+/// rules; Tests/Fixtures/examples/make_examples.py made them.
+@Suite struct ChatReferenceTests {
+  private struct Entry {
+    let messages: [Message]
+    let ids: [Int32]
+    let targets: [Int]
+    let completionStart: Int?
+  }
+
+  private func entries(_ path: String) throws -> (template: String, entries: [Entry]) {
+    let file = try JSONValue(parsing: Array(Data(contentsOf: URL(fileURLWithPath: path))))
+    let entries = try #require(file["entries"]?.elements).map { value in
+      Entry(
+        messages: try #require(value["messages"]?.elements).map {
+          Message(
+            role: try #require(Message.Role(rawValue: $0["role"]?.text ?? "")),
+            content: try #require($0["content"]?.text))
+        },
+        ids: try #require(value["input_ids"]?.elements).compactMap { $0.int.map { Int32($0) } },
+        targets: try #require(value["targets"]?.elements).compactMap(\.int),
+        completionStart: value["completion_start"]?.int)
+    }
+    return (try #require(file["template"]?.text), entries)
+  }
+
+  private func check(_ entries: [Entry], _ encoder: ExampleEncoder) throws {
+    #expect(entries.count == 73)
+    for entry in entries {
+      let example = try encoder.encode(.conversation(entry.messages), at: place)
+      #expect(example.tokens == entry.ids, "\(entry.messages)")
+      #expect(targets(example) == entry.targets, "\(entry.messages)")
+      #expect(example.targetCount == entry.targets.count)
+      guard let start = entry.completionStart else { continue }
+      // The same exchange as prompt and completion.
+      let exchange = try encoder.encode(
+        .promptCompletion(
+          prompt: entry.messages[0].content, completion: entry.messages[1].content), at: place)
+      #expect(exchange == example)
+      #expect(targets(exchange) == Array(start..<entry.ids.count))
+    }
+  }
+
+  @Test func modelTemplateIsFollowed() throws {
+    let (template, entries) = try entries(PackageLayout.fixture("examples/chatml.json"))
+    try check(entries, try encoder(try smallTokenizer(template: template)))
+  }
+
+  /// The real model's tokenizer and template, where `make model` fetched it: the first example is
+  /// known in ids, computed by the same script with that tokenizer.
+  @Test(.enabled(if: PackageLayout.smolLM2 != nil))
+  func smolLM2TemplateIsRecognised() throws {
+    let tokenizer = try Tokenizer.load(path: try #require(PackageLayout.smolLM2))
+    let example = try encoder(tokenizer).encode(
+      .promptCompletion(prompt: "Count the sacks.", completion: "There are 12 sacks."), at: place)
+    #expect(example.tokens == [
+        1, 9690, 198, 2683, 359, 253, 5356, 5646, 11173, 3365, 3511, 308,
+        34519, 28, 7018, 411, 407, 19712, 8182, 2, 198, 1, 4093, 198,
+        9825, 260, 262, 2472, 30, 2, 198, 1, 520, 9531, 198, 2122,
+        359, 216, 33, 34, 262, 2472, 30, 2, 198,
+      ])
+    #expect(targets(example) == [35, 36, 37, 38, 39, 40, 41, 42, 43, 44])
+  }
+
+  /// Newlines written as escapes, and a template without a default system message.
+  @Test func spellingsOfChatMLAreRecognised() throws {
+    let plain =
+      #"{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + "#
+      + #"message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"#
+      + #"{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"#
+    let messages = [
+      Message(role: .user, content: "a"), Message(role: .assistant, content: "b"),
+    ]
+    let own = try encoder(try smallTokenizer(template: plain))
+    let named = try encoder(try smallTokenizer(), template: "chatml")
+    let example = try own.encode(.conversation(messages), at: place)
+    #expect(try named.encode(.conversation(messages), at: place) == example)
+    let text = try smallTokenizer().decodeText(example.tokens)
+    #expect(text == "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n")
+  }
+
+  @Test func trainingOnAllTakesEveryTokenButTheFirst() throws {
+    let all = try encoder(try smallTokenizer(), template: "chatml", trainOn: .all)
+    let example = try all.encode(.promptCompletion(prompt: "a", completion: "b"), at: place)
+    #expect(targets(example) == Array(1..<example.tokens.count))
+  }
+}
+
+@Suite struct ExampleEncoderTests {
+  @Test func textIsTargetToItsEnd() throws {
+    let tokenizer = try smallTokenizer()
+    let end: Int32 = 0
+    let example = try encoder(tokenizer).encode(.text("the miller"), at: place)
+    let ids = tokenizer.encode("the miller")
+    #expect(example.tokens == ids + [end])
+    #expect(targets(example) == Array(1...ids.count))
+    #expect(example.labels == [-100] + ids.dropFirst() + [end])
+    // As the reference, no second end.
+    let ended = try encoder(tokenizer).encode(.text("the miller<|endoftext|>"), at: place)
+    #expect(ended == example)
+    // Nothing precedes the only token.
+    #expect(try encoder(tokenizer).encode(.text(""), at: place).isLost)
+  }
+
+  @Test func textBeginsAsTheConfigurationSays() throws {
+    let tokenizer = try smallTokenizer(
+      configuration: #""bos_token":"<|im_start|>","add_bos_token":true,"#)
+    let example = try encoder(tokenizer).encode(.text("the"), at: place)
+    #expect(example.tokens == [1] + tokenizer.encode("the") + [0])
+    let plain = try encoder(tokenizer, template: "none").encode(
+      .promptCompletion(prompt: "the", completion: " miller"), at: place)
+    #expect(plain.tokens.first == 1 && !plain.isTarget[1])
+    // A model's template writes its own beginning.
+    let chat = try encoder(tokenizer, template: "chatml").encode(
+      .promptCompletion(prompt: "the", completion: " miller"), at: place)
+    #expect(chat.tokens.prefix(2) != [1, 1])
+  }
+
+  @Test func withoutTemplateThePartsAreJoined() throws {
+    let tokenizer = try smallTokenizer()
+    let plain = try encoder(tokenizer, template: "none")
+    let example = try plain.encode(
+      .promptCompletion(prompt: "the mill", completion: "er counted"), at: place)
+    let whole = tokenizer.encode("the miller counted")
+    #expect(example.tokens == whole + [0])
+    // " miller" is one token in the whole and another in the prompt: it joins the two and counts.
+    let common = zip(whole, tokenizer.encode("the mill")).prefix { $0 == $1 }.count
+    #expect(common == 1)
+    #expect(targets(example) == Array(common...whole.count))
+    // Each answer ends with the end token; what a user says after the last answer is no target.
+    let talk = try plain.encode(
+      .conversation([
+        Message(role: .user, content: "the"), Message(role: .assistant, content: " miller"),
+        Message(role: .user, content: "a"), Message(role: .assistant, content: "b"),
+        Message(role: .user, content: "c"),
+      ]), at: place)
+    #expect(tokenizer.decodeText(talk.tokens) == "the miller<|endoftext|>ab<|endoftext|>c")
+    let said = targets(talk).map { talk.tokens[$0] }
+    #expect(tokenizer.decodeText(said) == " miller<|endoftext|>b<|endoftext|>")
+  }
+
+  @Test func labelsAreTaken() throws {
+    let ids: [Int32] = [5, 6, 7, 8]
+    let bare = try encoder(nil)
+    let all = try bare.encode(.tokens(inputIDs: ids, labels: nil), at: place)
+    #expect(targets(all) == [1, 2, 3])
+    let some = try bare.encode(.tokens(inputIDs: ids, labels: [5, -100, 7, 8]), at: place)
+    #expect(targets(some) == [2, 3] && some.labels == [-100, -100, 7, 8])
+    #expect(throws: RecordError.labelMismatch(place, index: 1, inputID: 6, label: 9)) {
+      try bare.encode(.tokens(inputIDs: ids, labels: [5, 9, 7, 8]), at: place)
+    }
+    let small = try ExampleEncoder(tokenizer: nil, vocabularySize: 8)
+    #expect(throws: RecordError.tokenOutOfRange(place, index: 3, id: 8, vocabularySize: 8)) {
+      try small.encode(.tokens(inputIDs: ids, labels: nil), at: place)
+    }
+  }
+
+  @Test func truncationLosesTheEndAndIsCounted() throws {
+    let ids = (0..<10).map { Int32($0) }
+    let labels: [Int32] = [-100, -100, -100, -100, 4, 5, 6, 7, 8, 9]
+    var counts = ExampleCounts()
+    for context in [10, 6, 4] {
+      let example = try encoder(nil, context: context).encode(
+        .tokens(inputIDs: ids, labels: labels), at: place)
+      #expect(example.tokens == Array(ids.prefix(context)))
+      #expect(example.fullTokenCount == 10 && example.fullTargetCount == 6)
+      #expect(example.targetCount == max(0, context - 4))
+      counts.add(example)
+    }
+    #expect(counts.records == 3 && counts.truncatedRecords == 2 && counts.lostRecords == 1)
+    #expect(counts.tokens == 20 && counts.targetTokens == 8)
+    #expect(counts.truncatedTokens == 10 && counts.truncatedTargetTokens == 10)
+  }
+
+  @Test func whatIsMissingIsNamed() throws {
+    let unknown = try encoder(try smallTokenizer(template: "{{ messages }}"))
+    let exchange = RecordContent.promptCompletion(prompt: "a", completion: "b")
+    #expect(throws: ExampleError.unknownModelTemplate(place)) {
+      try unknown.encode(exchange, at: place)
+    }
+    // Texts need no template.
+    #expect(try !unknown.encode(.text("the miller"), at: place).isLost)
+    #expect(throws: ExampleError.noChatTemplate(place)) {
+      try encoder(try smallTokenizer()).encode(exchange, at: place)
+    }
+    #expect(throws: ExampleError.noTokenizer(place)) {
+      try encoder(nil).encode(.text("a"), at: place)
+    }
+    #expect(throws: ExampleError.unknownTemplateName("llama9")) {
+      try encoder(try smallTokenizer(), template: "llama9")
+    }
+    let bare = try Tokenizer.load(path: PackageLayout.fixture("tokenizers/smollm"))
+    #expect(throws: ExampleError.noEndOfText(place)) {
+      try encoder(bare).encode(.text("a"), at: place)
+    }
+    let error = ExampleError.unknownModelTemplate(place)
+    #expect(error.category == .unsupportedConfiguration)
+    #expect(error.hint == "use --chat-template none")
+  }
+
+  @Test func templatesNeedTheirTokens() throws {
+    let folder = try TemporaryDirectory()
+    try folder.write(
+      "tokenizer.json",
+      #"{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"pre_tokenizer":"#
+        + #"{"type":"ByteLevel","add_prefix_space":false}}"#)
+    let tokenizer = try Tokenizer.load(path: folder.path)
+    #expect(throws: ExampleError.missingToken("<|im_start|>", template: "chatml")) {
+      try encoder(tokenizer, template: "chatml")
+    }
+  }
+}
+
+@Suite struct ExampleSetTests {
+  private let lines = [
+    #"{"input_ids":[1,2,3],"cl_score":{"v":1,"quality":0.5}}"#,
+    #"{"input_ids":[4,5,6,7],"labels":[-100,-100,-100,7]}"#,
+    #"{"input_ids":[9]}"#,
+    #"{"input_ids":[1,2,3,4,5,6]}"#,
+  ]
+
+  @Test func recordsBecomeExamples() throws {
+    let folder = try TemporaryDirectory()
+    let path = try folder.write("shard.jsonl", lines.joined(separator: "\n"))
+    let reader = RecordReader(paths: [path], skipInvalid: 2)
+    let set = try ExampleSet(reading: reader, encoder: try encoder(nil, context: 3))
+    #expect(set.lengths == [3, 3])
+    #expect(set.locations.map(\.line) == [1, 4])
+    #expect(set.counts.records == 4 && set.counts.lostRecords == 2)
+    #expect(reader.skippedCount == 2)
+    #expect(throws: ExampleError.noQuality(RecordLocation(file: path, line: 4))) {
+      try set.allQualities()
+    }
+  }
+
+  @Test func aRecordWithoutTargetStopsTheRun() throws {
+    let folder = try TemporaryDirectory()
+    let path = try folder.write("shard.jsonl", lines.joined(separator: "\n"))
+    #expect(
+      throws: RecordError.noTarget(RecordLocation(file: path, line: 2), tokens: 4, context: 3)
+    ) {
+      try ExampleSet(
+        reading: RecordReader(paths: [path]), encoder: try encoder(nil, context: 3))
+    }
+  }
+}
