@@ -14,6 +14,10 @@ package enum MinimumSize {
     package let to: Int
     package let bin: Int
     package var records: Int
+
+    package init(from: Int, to: Int, bin: Int, records: Int) {
+      (self.from, self.to, self.bin, self.records) = (from, to, bin, records)
+    }
   }
 
   /// - Throws: ``PartitionError/tooFewRecords(records:clients:minimum:)``.

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import Randomness
 
 /// Matrices of whole numbers with given row and column sums, as close to given weights as can be.
 package enum ProportionalFitting {
-  /// Weights below this share of a row count as this: a cell that is exactly 0 could make the sums
-  /// impossible to reach.
-  static let floor = 1e-12
-  static let maximumSweeps = 200
+  static let maximumSweeps = 500
   /// Sweeps end when no row is off by more than this share of a record.
   static let tolerance = 1e-3
 
@@ -13,19 +11,26 @@ package enum ProportionalFitting {
   /// rounding that keeps both sums exactly.
   ///
   /// - Parameters:
-  ///   - weights: a row a client, a column a bin; each row sums to 1.
+  ///   - logWeights: a row a client, a column a bin; the largest of a row is 0.
   ///   - rows: the rows' sums.
   ///   - columns: the columns' sums; the same total as the rows'.
   package static func counts(
-    weights: [[Double]], rows: [Int], columns: [Int]
+    logWeights: [[Double]], rows: [Int], columns: [Int]
   ) -> [[Int]] {
-    let fitted = fit(weights: weights, rows: rows, columns: columns)
+    let fitted = fit(logWeights: logWeights, rows: rows, columns: columns)
     return round(fitted, rows: rows, columns: columns)
   }
 
-  static func fit(weights: [[Double]], rows: [Int], columns: [Int]) -> [[Double]] {
-    var cells = weights.enumerated().map { row, values in
-      values.map { max($0, floor) * Double(rows[row]) }
+  /// Below -20, weights are drawn together, but keep their order. As they are (ln of a weight can be
+  /// -36,000 at alpha 0.001) the sums would take for ever to reach; all cut off at one value they
+  /// would be equal, and what no client wants would be spread evenly instead of by preference.
+  static func compressed(_ logWeight: Double) -> Double {
+    logWeight > -20 ? logWeight : -20 - 10 * PortableMath.log1p((-20 - logWeight) / 10)
+  }
+
+  static func fit(logWeights: [[Double]], rows: [Int], columns: [Int]) -> [[Double]] {
+    var cells = logWeights.enumerated().map { row, values in
+      values.map { PortableMath.exp(compressed($0)) * Double(rows[row]) }
     }
     for _ in 0..<maximumSweeps {
       var sums = [Double](repeating: 0, count: columns.count)

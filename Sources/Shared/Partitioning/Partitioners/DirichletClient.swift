@@ -28,10 +28,12 @@ package struct DirichletClient: Partitioner {
     var wanted: [[Double]] = []
     for client in 0..<problem.clients {
       var draws = problem.stream(Self.name, "client-\(client)")
-      wanted.append(draws.dirichlet(shapes: shapes))
+      let logs = shapes.map { draws.logGamma(shape: $0) }
+      let largest = logs.max() ?? 0
+      wanted.append(logs.map { $0 - largest })
     }
     let fitted = ProportionalFitting.counts(
-      weights: wanted, rows: clientSizes, columns: used.map { binSizes[$0] })
+      logWeights: wanted, rows: clientSizes, columns: used.map { binSizes[$0] })
     var counts = CountMatrix(clients: problem.clients, bins: problem.bins.count)
     var proportions = [[Double]](
       repeating: [Double](repeating: 0, count: problem.clients), count: problem.bins.count)
