@@ -1,6 +1,114 @@
 // SPDX-License-Identifier: Apache-2.0
+import Adapters
+import Aggregation
+import ArgumentParser
+import CommandSupport
+import Records
+import Safetensors
+import Streams
 
 @main
-struct AggregateCommand {
-  static func main() {}
+struct AggregateCommand: ToolCommand {
+  static let toolName = "cl-aggregate"
+  static let configuration = CommandConfiguration(
+    commandName: toolName,
+    abstract: "Make one LoRA adapter of many clients' adapters.",
+    discussion: """
+      Reads safetensors files and PEFT folders, or files back to back on standard input; needs no base model.
+
+        cat c*.safetensors | cl-aggregate > global.safetensors
+        cl-aggregate round-1/client-*.safetensors --weights target-tokens --report - -o global/ |
+          jq '.drift'
+
+      Rules:
+      \(RuleCatalog.all.map { "  \($0.name): \($0.summary)\n    \($0.source)" }.joined(separator: "\n"))
+      """,
+    version: BuildInfo.version)
+
+  @OptionGroup var common: CommonOptions
+
+  @Argument(help: "Adapters: safetensors files or PEFT folders; none or - is standard input.")
+  var files: [String] = []
+
+  @Option(help: "How adapters are put together; the rules are listed above.")
+  var rule: String = "fedavg"
+
+  @Option(
+    help: """
+      What a client weighs: records, tokens, target-tokens, quality (of its tokens), uniform, or a \
+      file of client and weight.
+      """)
+  var weights: String = "records"
+
+  @Option(help: "Go on without refused adapters while this many are left (default: all).")
+  var minClients: Int?
+
+  @Option(help: "Write diagnostics (weights, drift by module) as JSON Lines to this file.")
+  var report: String?
+
+  mutating func run(_ tool: Tool) throws {
+    if let minClients, minClients < 1 {
+      throw UsageError("--min-clients: expected 1 or more, found \(minClients)")
+    }
+    if report == "-" && common.output == "-" {
+      throw UsageError("adapter and report cannot both go to standard output")
+    }
+    try tool.refuseTerminal(common.output)
+    let job = AggregationJob(
+      rule: try RuleCatalog.entry(rule), weights: WeightChoice(weights),
+      minimumClients: minClients, toleratedRefusals: common.skipInvalid,
+      tool: "\(Self.toolName) \(BuildInfo.version)")
+    let paths = try tool.inputs(files)
+    let (adapters, refused) = try open(paths)
+    let outcome = try job.run(
+      adapters, refused: refused, withDigests: report != nil,
+      onRefusal: { tool.reportSkipped($0.error) })
+    for warning in outcome.warnings { tool.note("warning: \(warning)") }
+    if let report {
+      // Before the adapter, so that an adapter that exists has its report beside it.
+      let sink = try OutputSink(path: report)
+      try sink.write(
+        AggregationReport(outcome, of: job).line(
+          digest: outcome.adapter.digest(),
+          bytesOut: try AdapterWriter.byteCount(outcome.adapter)))
+      try sink.close()
+    }
+    let written = try AdapterWriter.write(outcome.adapter, to: common.output)
+    tool.detail(
+      "\(outcome.round.clients.count) adapters of \(outcome.adapter.parameterCount) parameters")
+    try tool.writeManifest(
+      common, inputs: try paths.flatMap(Self.inputFiles).map { try Manifest.File(hashing: $0) },
+      outputs: try written.files.map { try Manifest.File(hashing: $0) })
+  }
+
+  /// Opens every input. An adapter that cannot be used is refused; a pipe that breaks inside an
+  /// adapter stops everything, since nobody knows what followed.
+  private func open(_ paths: [String]) throws -> ([AdapterFile], [Refusal]) {
+    var adapters: [AdapterFile] = []
+    var refused: [Refusal] = []
+    func accept(_ path: String, _ open: () throws(AdapterError) -> AdapterFile) {
+      do { adapters.append(try open()) } catch {
+        refused.append(Refusal(path: path, error: error))
+      }
+    }
+    for path in paths {
+      if path == "-" {
+        let stream = AdapterStream(try InputSource(path: path))
+        while let file = try stream.next() {
+          accept(file.path) { () throws(AdapterError) in try AdapterReader.open(file) }
+        }
+      } else {
+        accept(path) { () throws(AdapterError) in try AdapterReader.open(path: path) }
+      }
+    }
+    return (adapters, refused)
+  }
+
+  /// The files behind an argument, for the manifest.
+  private static func inputFiles(_ path: String) -> [String] {
+    if path == "-" { return [] }
+    guard FileSystem.isDirectory(path) else { return [path] }
+    let folder = path.hasSuffix("/") ? String(path.dropLast()) : path
+    return [AdapterReader.configName, AdapterReader.weightsName].map { "\(folder)/\($0)" }
+  }
 }

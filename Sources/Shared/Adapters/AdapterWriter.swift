@@ -55,12 +55,25 @@ package enum AdapterWriter {
   /// - Returns: the number of bytes.
   @discardableResult
   package static func write(_ adapter: Adapter, to sink: OutputSink) throws(AdapterError) -> Int {
-    var metadata = ["format": "pt", "adapter_config": adapter.describedConfig.json]
-    if let provenance = adapter.provenance { metadata["cl"] = provenance.json }
     do {
-      return try SafetensorsWriter.write(adapter.tensors, metadata: metadata, to: sink)
+      return try SafetensorsWriter.write(adapter.tensors, metadata: metadata(of: adapter), to: sink)
     } catch {
       throw AdapterError(.safetensors(error), path: sink.name)
     }
+  }
+
+  /// Size of the safetensors file that ``write(_:to:)`` makes.
+  package static func byteCount(_ adapter: Adapter) throws(AdapterError) -> Int {
+    do {
+      return try SafetensorsWriter.byteCount(adapter.tensors, metadata: metadata(of: adapter))
+    } catch {
+      throw AdapterError(.safetensors(error), path: "")
+    }
+  }
+
+  private static func metadata(of adapter: Adapter) -> [String: String] {
+    var metadata = ["format": "pt", "adapter_config": adapter.describedConfig.json]
+    metadata["cl"] = adapter.provenance?.json
+    return metadata
   }
 }

@@ -67,10 +67,7 @@ package enum SafetensorsWriter {
   package static func write(
     _ tensors: [OutputTensor], metadata: [String: String], to sink: OutputSink
   ) throws(SafetensorsError) -> Int {
-    let ordered = tensors.sorted {
-      $0.dtype.byteCount != $1.dtype.byteCount
-        ? $0.dtype.byteCount > $1.dtype.byteCount : precedes($0.name, $1.name)
-    }
+    let ordered = ordered(tensors)
     let header = try headerBytes(ordered, metadata: metadata, path: sink.name)
     var total = header.count
     do {
@@ -83,6 +80,21 @@ package enum SafetensorsWriter {
       throw SafetensorsError(.stream(error), path: sink.name)
     }
     return total
+  }
+
+  /// The number of bytes that ``write(_:metadata:to:)`` would write.
+  package static func byteCount(
+    _ tensors: [OutputTensor], metadata: [String: String]
+  ) throws(SafetensorsError) -> Int {
+    let header = try headerBytes(ordered(tensors), metadata: metadata, path: "")
+    return tensors.reduce(header.count) { $0 + $1.byteCount }
+  }
+
+  private static func ordered(_ tensors: [OutputTensor]) -> [OutputTensor] {
+    tensors.sorted {
+      $0.dtype.byteCount != $1.dtype.byteCount
+        ? $0.dtype.byteCount > $1.dtype.byteCount : precedes($0.name, $1.name)
+    }
   }
 
   private static func headerBytes(
