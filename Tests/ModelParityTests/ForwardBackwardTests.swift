@@ -6,10 +6,10 @@ import Safetensors
 import Testing
 
 /// Devices that the goldens run on.
-let deviceNames = ["reference"]
+let deviceNames = DeviceCatalog.all.map(\.name)
 
 func makeDevice(_ name: String, threads: Int = 1) throws -> any Device {
-  ReferenceDevice()
+  try DeviceCatalog.make(name, threads: threads)
 }
 
 @Suite(.serialized) struct ForwardBackwardTests {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Compute
+import Examples
 import LanguageModels
 import Randomness
 import Records
@@ -13,20 +14,21 @@ func goldenTrainer(
   _ golden: Golden, _ model: LanguageModel, steps: Int = 10, rows: Int = 4096,
   settings change: (inout OptimizerSettings) -> Void = { _ in }
 ) throws -> Trainer {
-  let examples = golden.sequences.enumerated().map { index, sequence in
-    TrainingExample(
-      tokens: sequence.tokens, isTarget: sequence.isTarget,
-      location: RecordLocation(file: "golden", line: index + 1))
+  var set = ExampleSet()
+  for (index, sequence) in golden.sequences.enumerated() {
+    set.append(
+      Example(tokens: sequence.tokens, isTarget: sequence.isTarget, context: 4096),
+      at: RecordLocation(file: "golden", line: index + 1))
   }
   var settings = OptimizerSettings()
   settings.weightDecay = 0.01
   settings.clip = 0
   change(&settings)
-  let plan = try BatchPlan(
-    examples: examples, order: .asIs, batch: .records(examples.count), length: .steps(steps)
-  ) { _ in Seed(1).stream("unused") }
+  let plan = try TrainingPlan(
+    set: set, order: .asIs, budget: .records(3), length: .steps(steps), seed: Seed(1),
+    streamPath: [])
   return try Trainer(
-    model: model, examples: examples, plan: plan,
+    model: model, plan: plan,
     schedule: LearningRateSchedule(
       shape: .constant, peak: 2e-3, warmupSteps: 0, totalSteps: steps),
     settings: settings, rows: rows, baseDigest: "base", parent: nil)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Compute
+import Examples
 package import LanguageModels
 import Records
 import Streams
@@ -10,7 +11,7 @@ import Streams
 /// cut into. The run is a function of the model, the examples and the settings alone; stopping,
 /// saving and resuming change nothing in it.
 package final class Trainer {
-  package let plan: BatchPlan
+  package let plan: TrainingPlan
   package let schedule: LearningRateSchedule
   package let optimizer: Optimizer
   /// Steps done so far.
@@ -20,7 +21,6 @@ package final class Trainer {
 
   private let model: LanguageModel
   private let lora: LoRAParameters
-  private let examples: [TrainingExample]
   private let rows: Int
   private let base: String
   /// What identifies this run: the same text for the same model, records and settings.
@@ -32,21 +32,19 @@ package final class Trainer {
   ///   - parent: digest of the adapter that training starts from.
   /// - Throws: ``TrainingError/nothingToTrain``, ``TrainingError/model(_:)``.
   package init(
-    model: LanguageModel, examples: [TrainingExample], plan: BatchPlan,
-    schedule: LearningRateSchedule, settings: OptimizerSettings, rows: Int,
-    baseDigest: String, parent: String?
+    model: LanguageModel, plan: TrainingPlan, schedule: LearningRateSchedule,
+    settings: OptimizerSettings, rows: Int, baseDigest: String, parent: String?
   ) throws(TrainingError) {
     guard let lora = model.lora else { throw .nothingToTrain }
     self.model = model
     self.lora = lora
-    self.examples = examples
     self.plan = plan
     self.schedule = schedule
     self.rows = rows
     base = baseDigest
     optimizer = try Optimizer(lora: lora, device: model.device, settings: settings)
     run = Self.identity(
-      examples: examples, plan: plan, lora: lora,
+      plan: plan, lora: lora,
       text: "\(baseDigest) \(parent ?? "none") \(schedule) \(settings) \(rows)")
   }
 
@@ -58,22 +56,21 @@ package final class Trainer {
   ///   before the step.
   package func step(clock: () -> Double) throws(TrainingError) -> TrainingEvent.Step {
     let started = clock()
-    let records = plan.steps[stepsDone]
-    let targets = records.reduce(0) { $0 + examples[$1].targetCount }
+    let targets = plan.targets(of: stepsDone)
     let scale = 1 / Float(max(1, targets))
     optimizer.zeroGradients()
     var sum = 0.0
     var tokens = 0
-    for part in BatchPlan.pack(records, of: examples, rows: rows) {
-      sum += try accumulate(part.row, records: part.records, scale: scale)
+    for part in plan.rows(of: stepsDone, limit: rows) {
+      sum += try accumulate(part.row, examples: part.examples, scale: scale)
       tokens += part.row.count
     }
     let rate = schedule.rate(step: stepsDone)
     let norm = optimizer.update(learningRate: rate)
     guard norm.isFinite else {
       throw .notFinite(
-        quantity: "gradient", step: stepsDone + 1, record: examples[records[0]].location,
-        count: records.count)
+        quantity: "gradient", step: stepsDone + 1,
+        record: plan.set.locations[plan.steps[stepsDone][0]], count: plan.steps[stepsDone].count)
     }
     let loss = sum / Double(max(1, targets))
     if stepsDone == 0 { lossFirst = loss }
@@ -85,15 +82,10 @@ package final class Trainer {
   }
 
   /// Tokens and targets of the steps done.
-  package var totals: (tokens: Int, targets: Int) {
-    plan.steps[..<stepsDone].joined().reduce(into: (0, 0)) { total, index in
-      total.0 += examples[index].tokens.count
-      total.1 += examples[index].targetCount
-    }
-  }
+  package var totals: (tokens: Int, targets: Int) { plan.totals(steps: stepsDone) }
 
   private func accumulate(
-    _ row: PackedRow, records: [Int], scale: Float
+    _ row: PackedRow, examples: ArraySlice<Int>, scale: Float
   ) throws(TrainingError) -> Double {
     let losses: [TargetLoss]
     do {
@@ -104,10 +96,10 @@ package final class Trainer {
       throw .model(error)
     }
     var sum = 0.0
-    for (record, loss) in zip(records, row.examples(losses)) {
+    for (index, loss) in zip(examples, row.examples(losses)) {
       guard loss.nll.isFinite else {
         throw .notFinite(
-          quantity: "loss", step: stepsDone + 1, record: examples[record].location, count: 1)
+          quantity: "loss", step: stepsDone + 1, record: plan.set.locations[index], count: 1)
       }
       sum += loss.nll
     }
@@ -179,12 +171,12 @@ package final class Trainer {
   }
 
   private static func identity(
-    examples: [TrainingExample], plan: BatchPlan, lora: LoRAParameters, text: String
+    plan: TrainingPlan, lora: LoRAParameters, text: String
   ) -> String {
     let digest = ContentDigest()
     digest.update(text)
     for module in lora.modules { digest.update("\(module.path) \(module.rank) \(module.scale)\n") }
-    for example in examples {
+    for example in plan.set.examples {
       example.tokens.withUnsafeBytes { digest.update($0) }
       digest.update(example.isTarget.map { $0 ? 1 : 0 })
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Examples
 package import LanguageModels
 package import Records
 package import Safetensors
@@ -14,10 +15,6 @@ package enum TrainingError: Error, Equatable {
   case noRecords
   /// The model has no adapter to train.
   case nothingToTrain
-  /// `--order quality` needs `cl_score.quality` in every record.
-  case missingQuality(RecordLocation)
-  /// A record longer than the memory plan's rows.
-  case recordTooLong(RecordLocation, tokens: Int, rows: Int)
   /// The loss or the gradient of a step is NaN or infinite.
   case notFinite(quantity: String, step: Int, record: RecordLocation, count: Int)
   /// A saved state that does not belong to this run.
@@ -25,6 +22,7 @@ package enum TrainingError: Error, Equatable {
   /// A memory budget that no plan fits in.
   case memoryBudget(needed: Int, budget: Int)
   case model(ModelError)
+  case examples(ExampleError)
   case safetensors(SafetensorsError)
   case stream(StreamError)
 }
@@ -32,9 +30,10 @@ package enum TrainingError: Error, Equatable {
 extension TrainingError: Diagnosable {
   package var category: FailureCategory {
     switch self {
-    case .noRecords, .missingQuality, .recordTooLong, .notFinite, .foreignState: .badData
+    case .noRecords, .notFinite, .foreignState: .badData
     case .nothingToTrain, .memoryBudget: .usage
     case .model(let error): error.category
+    case .examples(let error): error.category
     case .safetensors(let error): error.category
     case .stream(let error): error.category
     }
@@ -42,11 +41,10 @@ extension TrainingError: Diagnosable {
 
   package var location: String? {
     switch self {
-    case .missingQuality(let place), .recordTooLong(let place, _, _),
-      .notFinite(_, _, let place, _):
-      place.description
+    case .notFinite(_, _, let place, _): place.description
     case .foreignState(let path, _): path
     case .model(let error): error.location
+    case .examples(let error): error.location
     case .safetensors(let error): error.location
     case .stream(let error): error.location
     case .noRecords, .nothingToTrain, .memoryBudget: nil
@@ -57,9 +55,6 @@ extension TrainingError: Diagnosable {
     switch self {
     case .noRecords: "no record to train on"
     case .nothingToTrain: "no module of the model is adapted"
-    case .missingQuality: "field \"cl_score.quality\": expected by --order quality, but missing"
-    case .recordTooLong(_, let tokens, let rows):
-      "record of \(tokens) tokens, but the memory plan allows \(rows)"
     case .notFinite(let quantity, let step, _, let count):
       "the \(quantity) of step \(step) is not finite"
         + (count > 1 ? " (the first of its \(count) records stands here)" : "")
@@ -67,6 +62,7 @@ extension TrainingError: Diagnosable {
     case .memoryBudget(let needed, let budget):
       "--memory \(budget) is too little: at least \(needed) bytes are needed"
     case .model(let error): error.message
+    case .examples(let error): error.message
     case .safetensors(let error): error.message
     case .stream(let error): error.message
     }
@@ -77,6 +73,7 @@ extension TrainingError: Diagnosable {
     case .notFinite: "a lower --learning-rate, or --clip, may help"
     case .noRecords: "a shard without records has nothing to train: leave its client out"
     case .model(let error): error.hint
+    case .examples(let error): error.hint
     case .safetensors(let error): error.hint
     case .stream(let error): error.hint
     default: nil

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+package import Examples
+import LanguageModels
+package import Randomness
+
+/// How long to train.
+package enum TrainingLength: Sendable, Equatable {
+  case steps(Int)
+  case epochs(Int)
+}
+
+/// The examples of a run and the steps that take them, fixed before training starts.
+package struct TrainingPlan: Sendable {
+  package let set: ExampleSet
+  /// Indices of examples by step; a step never spans two epochs.
+  package let steps: [[Int]]
+
+  /// - Parameter streamPath: names the random order of this run, see `BatchSampler`.
+  /// - Throws: ``TrainingError/noRecords`` if there are steps to do and nothing to do them with,
+  ///   ``TrainingError/examples(_:)`` for a record without quality under the order `quality`.
+  package init(
+    set: ExampleSet, order: ExampleOrder, budget: BatchBudget, length: TrainingLength, seed: Seed,
+    streamPath: [String]
+  ) throws(TrainingError) {
+    self.set = set
+    var qualities: [Double] = []
+    if order == .quality {
+      do { qualities = try set.allQualities() } catch { throw .examples(error) }
+    }
+    var sampler = BatchSampler(
+      lengths: set.lengths, qualities: qualities, order: order, budget: budget, seed: seed,
+      streamPath: streamPath)
+    let count: Int
+    switch length {
+    case .steps(let steps): count = steps
+    case .epochs(let epochs): count = sampler.stepCount(epochs: epochs)
+    }
+    if set.examples.isEmpty, length != .steps(0) { throw .noRecords }
+    var steps: [[Int]] = []
+    steps.reserveCapacity(count)
+    for index in 0..<count {
+      guard let step = sampler.step(index) else { throw .noRecords }
+      steps.append(step.examples)
+    }
+    self.steps = steps
+  }
+
+  /// The rows of a step, each of at most `limit` tokens unless one example is longer.
+  func rows(of step: Int, limit: Int) -> [(row: PackedRow, examples: ArraySlice<Int>)] {
+    let indices = steps[step]
+    let lengths = indices.map { set.examples[$0].tokens.count }
+    return RowCut.rows(lengths: lengths, limit: limit).map { range in
+      var row = PackedRow()
+      for index in indices[range] {
+        row.append(tokens: set.examples[index].tokens, isTarget: set.examples[index].isTarget)
+      }
+      return (row, indices[range])
+    }
+  }
+
+  /// Tokens of the longest row that cutting to `limit` gives.
+  package func longestRow(limit: Int) -> Int {
+    var longest = 0
+    for step in steps {
+      let lengths = step.map { set.examples[$0].tokens.count }
+      for range in RowCut.rows(lengths: lengths, limit: limit) {
+        longest = max(longest, lengths[range].reduce(0, +))
+      }
+    }
+    return longest
+  }
+
+  /// Targets of a step.
+  func targets(of step: Int) -> Int {
+    steps[step].reduce(0) { $0 + set.examples[$1].targetCount }
+  }
+
+  /// Tokens and targets of the first `count` steps.
+  package func totals(steps count: Int) -> (tokens: Int, targets: Int) {
+    steps[..<count].joined().reduce(into: (0, 0)) { total, index in
+      total.0 += set.examples[index].tokens.count
+      total.1 += set.examples[index].targetCount
+    }
+  }
+
+  /// What training sees, each record counted once however many epochs there are. `qualityTokens` is
+  /// Σ quality · tokens of the records that have a quality; nil if none has.
+  package var seen: (records: Int, tokens: Int, targets: Int, qualityTokens: Double?) {
+    var isSeen = [Bool](repeating: false, count: set.examples.count)
+    for index in steps.joined() { isSeen[index] = true }
+    var sum = (records: 0, tokens: 0, targets: 0, qualityTokens: Double?.none)
+    for (index, example) in set.examples.enumerated() where isSeen[index] {
+      sum.records += 1
+      sum.tokens += example.tokens.count
+      sum.targets += example.targetCount
+      if let quality = set.qualities[index] {
+        sum.qualityTokens = (sum.qualityTokens ?? 0) + quality * Double(example.tokens.count)
+      }
+    }
+    return sum
+  }
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: Apache-2.0
+import Adapters
+import CommandSupport
+import Compute
+import Devices
+import Examples
+import Glibc
+import LanguageModels
+import Randomness
+import Records
+import Streams
+import Tokenization
+import Training
+
+/// A model, the records to train it on, and the way from the one to the other.
+struct TrainSession {
+  private let device: any Device
+  private let options: TrainCommand
+  private let tool: Tool
+  private let base: BaseModel
+  private let baseDigest: String
+  private let model: LanguageModel
+  private let config: AdapterConfig
+  private let parent: String?
+  private let plan: TrainingPlan
+  private let memory: MemoryPlan
+  private let events: EventLog
+  private let started = Clock.seconds()
+
+  /// What training made.
+  struct Trained {
+    let adapter: Adapter
+    let trainer: Trainer
+  }
+
+  init(_ options: TrainCommand, _ tool: Tool) throws {
+    self.options = options
+    self.tool = tool
+    base = try BaseModel(path: options.model)
+    baseDigest = base.digest()
+    plan = try Self.plan(options, tool, base)
+    device = try DeviceCatalog.make(options.device, threads: options.common.threadCount)
+    let start = try options.adapter.adapter.map { try AdapterReader.read(path: $0) }
+    let settings = try options.adapter.settings(startingFrom: start?.config)
+    if let start {
+      model = try Self.continued(start, base, baseDigest, settings, device, options.adapter)
+      config = start.config
+    } else {
+      model = try LanguageModel(
+        base: base, modules: try settings.modules(of: base.config), device: device)
+      model.lora?.initialise(seed: Seed(options.common.seed))
+      config = settings.adapterConfig(
+        of: base.config, baseModelName: FileSystem.lastComponent(options.model))
+    }
+    parent = start?.digest()
+    memory = try MemoryChoice.plan(
+      for: plan, model: model, budget: try options.memoryBudget())
+    events = EventLog(path: options.dryRun ? nil : options.log)
+  }
+
+  /// A model with the adapter `start`; options that describe another adapter are refused.
+  private static func continued(
+    _ start: Adapter, _ base: BaseModel, _ digest: String, _ settings: LoRASettings,
+    _ device: any Device, _ options: AdapterOptions
+  ) throws -> LanguageModel {
+    if let made = start.provenance?.base, made != digest {
+      throw ModelError.adapterMismatch(
+        module: options.adapter ?? "", expected: "base model \(digest.prefix(12))…",
+        found: "an adapter of \(made.prefix(12))…")
+    }
+    let modules = try LoRAModule.modules(of: start, config: base.config)
+    if options.describesShape {
+      let asked = try settings.modules(of: base.config)
+      guard asked == modules else {
+        throw UsageError(
+          "--adapter has another rank, alpha or other modules than the options say",
+          hint: "leave them out: they come from the adapter")
+      }
+    }
+    return try LanguageModel(base: base, adapter: start, device: device)
+  }
+
+  private static func plan(
+    _ options: TrainCommand, _ tool: Tool, _ base: BaseModel
+  ) throws -> TrainingPlan {
+    let loop = options.loop
+    var set = ExampleSet()
+    if loop.steps != 0 {
+      var encoding = ExampleEncoder.Options()
+      encoding.chatTemplate = ChatTemplateChoice(argument: loop.chatTemplate)
+      encoding.trainOn = loop.trainOn
+      encoding.context = loop.context ?? min(base.config.maximumContext, 2048)
+      let reader = RecordReader(
+        paths: try tool.inputs(options.files), layout: try options.layout(),
+        skipInvalid: options.common.skipInvalid)
+      reader.onSkip = { tool.reportSkipped($0) }
+      let encoder = try ExampleEncoder(
+        tokenizer: try tokenizer(options.model), options: encoding,
+        vocabularySize: base.config.vocabularySize)
+      set = try ExampleSet(reading: reader, encoder: encoder)
+    }
+    var path = ["round-\(options.round)"]
+    if let client = options.client { path.append("client-\(client)") }
+    return try TrainingPlan(
+      set: set, order: loop.order, budget: loop.budget, length: loop.length,
+      seed: Seed(options.common.seed), streamPath: path)
+  }
+
+  /// The model's tokenizer; nil where it has none, which records of `input_ids` do not need.
+  private static func tokenizer(_ model: String) throws -> Tokenizer? {
+    do { return try Tokenizer.load(path: model) } catch TokenizerError.noTokenizer { return nil }
+  }
+
+  /// What computes, for manifests.
+  var kernels: String { device.summary }
+
+  // MARK: Training
+
+  func train() throws -> Trained {
+    try model.allocate(memory, trains: true)
+    let trainer = try Trainer(
+      model: model, plan: plan, schedule: options.loop.learningRates(steps: plan.steps.count),
+      settings: options.loop.optimizer(options.adapter), rows: memory.rows,
+      baseDigest: baseDigest, parent: parent)
+    if let path = options.optimizerState, FileSystem.exists(path) {
+      try trainer.loadOptimizer(path: path)
+    }
+    if options.resume, let path = options.checkpoint, FileSystem.exists(path) {
+      let state = try trainer.resume(path: path)
+      tool.note("resumed after step \(trainer.stepsDone) of \(plan.steps.count)")
+      try events.restore(state.log)
+    } else {
+      try events.write(.start(startEvent()))
+    }
+    try loop(trainer)
+    guard let lora = model.lora else { throw TrainingError.nothingToTrain }
+    return Trained(adapter: lora.adapter(config: config, provenance: provenance(trainer)), trainer: trainer)
+  }
+
+  private func loop(_ trainer: Trainer) throws {
+    if options.checkpoint != nil { Signals.stopGracefully() }
+    let progress = Progress(tool)
+    var saved = Clock.seconds()
+    while !trainer.isFinished {
+      let step = try trainer.step(clock: Clock.seconds)
+      try events.write(.step(step))
+      progress.show(Self.line(step, of: plan.steps.count), force: trainer.isFinished)
+      guard let path = options.checkpoint, !trainer.isFinished else { continue }
+      let isDue = Clock.seconds() - saved >= options.checkpointSeconds
+      if isDue || Signals.shouldStop {
+        try trainer.saveCheckpoint(path: path, log: events.lines)
+        saved = Clock.seconds()
+      }
+      if Signals.shouldStop {
+        progress.finish()
+        tool.note("stopped after step \(trainer.stepsDone); --resume goes on from \(path)")
+        throw EarlyExit(.tryAgain)
+      }
+    }
+    progress.finish()
+  }
+
+  /// Writes the log's end and the optimizer's state, and removes the checkpoint.
+  func finish(_ trained: Trained, adapterBytes: Int) throws {
+    let trainer = trained.trainer
+    if let path = options.optimizerState { try trainer.saveOptimizer(path: path) }
+    var end = TrainingEvent.End(client: options.client, round: options.round)
+    end.steps = trainer.stepsDone
+    (end.tokens, end.targetTokens) = trainer.totals
+    end.lossFirst = trainer.lossFirst
+    end.lossLast = trainer.lossLast
+    end.seconds = Clock.seconds() - started
+    end.peakMemoryBytes = Self.peakMemory
+    end.adapterBytes = adapterBytes
+    end.adapter = trained.adapter.digest()
+    try events.write(.end(end))
+    try events.close()
+    if let path = options.checkpoint { unlink(path) }
+    if let first = end.lossFirst, let last = end.lossLast {
+      tool.detail(
+        "\(end.steps) steps, \(end.tokens) tokens in \(Self.rounded(end.seconds, 1)) s, "
+          + "loss \(Self.rounded(first, 4)) to \(Self.rounded(last, 4))")
+    }
+  }
+
+  private func startEvent() -> TrainingEvent.Start {
+    var start = TrainingEvent.Start(client: options.client, round: options.round)
+    let counts = plan.set.counts
+    start.records = plan.set.examples.count
+    start.tokens = plan.set.lengths.reduce(0, +)
+    start.targetTokens = counts.targetTokens
+    start.truncatedRecords = counts.truncatedRecords
+    start.truncatedTargetTokens = counts.truncatedTargetTokens
+    start.lostRecords = counts.lostRecords
+    start.steps = plan.steps.count
+    start.trainableParameters = trainableParameters
+    start.base = baseDigest
+    start.parent = parent
+    start.kernels = device.summary
+    start.threads = options.common.threadCount
+    return start
+  }
+
+  private var trainableParameters: Int {
+    guard let lora = model.lora else { return 0 }
+    return (options.adapter.freeze == .a ? 0 : lora.countA)
+      + (options.adapter.freeze == .b ? 0 : lora.countB)
+  }
+
+  private func provenance(_ trainer: Trainer) -> AdapterProvenance {
+    var provenance = AdapterProvenance(tool: "\(TrainCommand.toolName) \(BuildInfo.version)")
+    provenance.base = baseDigest
+    provenance.parent = parent
+    provenance.client = options.client
+    provenance.round = options.round
+    provenance.seed = options.common.seed
+    let seen = plan.seen
+    provenance.records = seen.records
+    provenance.tokens = seen.tokens
+    provenance.targetTokens = seen.targets
+    provenance.qualityTokens = seen.qualityTokens
+    provenance.steps = trainer.stepsDone
+    provenance.trained = trainer.optimizer.settings.trained
+    return provenance
+  }
+
+  /// What would be done, as one line of JSON on standard output.
+  func printPlan() throws {
+    var writer = JSONWriter()
+    writer.object { writer in
+      writer.field("type", "train_plan")
+      writer.field("v", 1)
+      writer.field("model", options.model)
+      writer.field("family", base.config.family)
+      writer.field("base", baseDigest)
+      writer.field("layers", base.config.layerCount)
+      writer.field("adapted_modules", model.lora?.modules.count ?? 0)
+      writer.field("trainable_parameters", trainableParameters)
+      writer.field("records", plan.set.examples.count)
+      writer.field("tokens", plan.set.lengths.reduce(0, +))
+      writer.field("target_tokens", plan.set.counts.targetTokens)
+      writer.field("steps", plan.steps.count)
+      writer.field("row_tokens", memory.rows)
+      writer.field("kept_layers", memory.keptLayers)
+      writer.field("recomputed_layers", memory.trainedLayers - memory.keptLayers)
+      writer.object("memory_bytes") { writer in
+        writer.field("weights_mapped", memory.mappedBytes)
+        writer.field("activations", memory.activationBytes)
+        writer.field("scratch", memory.scratchBytes)
+        writer.field("adapter_and_optimizer", memory.adapterBytes)
+      }
+      writer.field("kernels", device.summary)
+    }
+    writer.newline()
+    let sink = try OutputSink(path: "-")
+    try sink.write(writer.bytes)
+    try sink.close()
+  }
+
+  // MARK: Words
+
+  private static func line(_ step: TrainingEvent.Step, of total: Int) -> String {
+    let speed = step.seconds > 0 ? Int(Double(step.tokens) / step.seconds) : 0
+    return "step \(step.step)/\(total), loss \(rounded(step.loss, 4)), \(speed) tokens/s"
+  }
+
+  private static func rounded(_ value: Double, _ digits: Int) -> String {
+    let factor = digits == 1 ? 10.0 : 10_000.0
+    return "\((value * factor).rounded() / factor)"
+  }
+
+  /// Largest resident memory of this process so far, bytes.
+  private static var peakMemory: Int {
+    var usage = rusage()
+    return getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? usage.ru_maxrss * 1024 : 0
+  }
+}
