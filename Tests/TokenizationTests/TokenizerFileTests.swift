@@ -145,7 +145,8 @@ private let smallPreTokenizer =
 @Suite struct TokenizerGGUFTests {
   /// A GGUF file without tensors.
   private func gguf(
-    model: String = "gpt2", pre: String = "smollm", tokens: [String] = ["<s>", "a", "b", "ab", "!!"],
+    model: String = "gpt2", pre: String = "smollm",
+    tokens: [String] = ["<s>", "a", "b", "ab", "!!"],
     types: [Int32] = [3, 1, 1, 1, 4], merges: [String] = ["a b"], beginOfText: UInt32 = 0
   ) -> [UInt8] {
     var bytes = Array("GGUF".utf8)

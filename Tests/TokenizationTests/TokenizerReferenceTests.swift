@@ -102,7 +102,8 @@ import Tokenization
         var word = ""
         for _ in 0..<length {
           state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-          word.unicodeScalars.append("etahingrswlk".unicodeScalars.map { $0 }[Int(state >> 33) % 12])
+          word.unicodeScalars.append(
+            "etahingrswlk".unicodeScalars.map { $0 }[Int(state >> 33) % 12])
         }
         #expect(tokenizer.encode(word) == naive.encode(word), "\(word)")
       }

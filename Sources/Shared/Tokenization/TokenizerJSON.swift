@@ -334,7 +334,9 @@ struct TokenizerJSON {
   private func flag(_ scanner: inout JSONScanner) throws -> Bool {
     let value = try JSONValue(&scanner)
     if value.isNull { return false }
-    guard let flag = value.bool else { throw invalid("model", "true or false", value.kind.rawValue) }
+    guard let flag = value.bool else {
+      throw invalid("model", "true or false", value.kind.rawValue)
+    }
     return flag
   }
 
