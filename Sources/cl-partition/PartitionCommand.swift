@@ -78,7 +78,7 @@ struct PartitionCommand: ToolCommand {
     let progress = Progress(tool)
     try scan.read(onSkip: tool.reportSkipped) { count in progress.show("\(count) records read") }
     progress.finish()
-    if annotate && scan.table.count == 0 { return try finish(tool, scan, nil) }
+    if annotate && scan.table.count == 0 { return try finish(tool, scan, nil, in: nil) }
     let outcome = try Plan.make(
       request, table: scan.table, inputs: scan.inputs,
       tool: "\(Self.toolName) \(BuildInfo.version)")
@@ -95,7 +95,7 @@ struct PartitionCommand: ToolCommand {
       try sink.close()
     }
     tool.detail(PlanSummary.text(plan))
-    try finish(tool, scan, plan)
+    try finish(tool, scan, plan, in: folder)
   }
 
   private var writesShards: Bool { !planOnly && !annotate }
@@ -129,19 +129,21 @@ struct PartitionCommand: ToolCommand {
     return layout
   }
 
-  private func finish(_ tool: Tool, _ scan: RecordScan, _ plan: Plan?) throws {
+  private func finish(
+    _ tool: Tool, _ scan: RecordScan, _ plan: Plan?, in folder: ShardFolder?
+  ) throws {
     let skipped = scan.inputs.reduce(0) { $0 + $1.skipped }
     if skipped > 0 { tool.note("\(skipped) bad lines skipped") }
     let inputs = scan.inputs.map {
       Manifest.File(name: $0.name, bytes: $0.bytes, sha256: $0.sha256)
     }
     var outputs: [Manifest.File] = []
-    if let plan, writesShards {
+    if let plan, let folder {
       outputs = plan.files.flatMap { $0 }.map {
         Manifest.File(
-          name: "\(common.output)/\($0.name)", bytes: $0.bytes ?? 0, sha256: $0.sha256 ?? "")
+          name: folder.file($0.name), bytes: $0.bytes ?? 0, sha256: $0.sha256 ?? "")
       }
-      outputs.append(try Manifest.File(hashing: "\(common.output)/\(ShardFolder.planName)"))
+      outputs.append(try Manifest.File(hashing: folder.planPath))
     }
     try tool.writeManifest(common, inputs: inputs, outputs: outputs)
   }

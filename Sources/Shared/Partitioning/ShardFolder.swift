@@ -19,6 +19,8 @@ package struct ShardFolder: Sendable {
   ///   partition over these clients and parts would not replace: mixed with the new ones they would
   ///   be taken for a part of it.
   package init(_ path: String, request: PartitionRequest) throws {
+    var path = path
+    while path.count > 1, path.hasSuffix("/") { path.removeLast() }
     self.path = path
     try FileSystem.createDirectory(path)
     let names: [String?] =
@@ -31,7 +33,7 @@ package struct ShardFolder: Sendable {
     }
     for name in try FileSystem.entries(of: path)
     where Self.isShardName(name) && !own.contains(name) {
-      throw PartitionError.foreignShard(path: "\(path)/\(name)")
+      throw PartitionError.foreignShard(path: file(name))
     }
   }
 
@@ -55,7 +57,7 @@ package struct ShardFolder: Sendable {
     for start in stride(from: 0, to: fileCount, by: Self.openLimit) {
       let group = start..<min(start + Self.openLimit, fileCount)
       let shards = try group.map { index in
-        try Shard(path: "\(path)/\(plan.files[index / parts][index % parts].name)")
+        try Shard(path: file(plan.files[index / parts][index % parts].name))
       }
       try scan.forEachRecord { record, line, _ in
         let client = Int(outcome.clientOf[record])
@@ -74,7 +76,10 @@ package struct ShardFolder: Sendable {
     return plan
   }
 
-  package var planPath: String { "\(path)/\(Self.planName)" }
+  package var planPath: String { file(Self.planName) }
+
+  /// The path of a file in the folder.
+  package func file(_ name: String) -> String { path == "/" ? "/\(name)" : "\(path)/\(name)" }
 
   /// One open shard file.
   private final class Shard {
