@@ -24,6 +24,16 @@ import Testing
     #expect((0..<100).allSatisfy { _ in stream.integer(below: .max) >= 0 })
   }
 
+  /// With a bound of 3/8 of the range, 2 of 8 words must be drawn again; if they were not, numbers
+  /// would be drawn 3, 3 and 2 times as often by their remainder.
+  @Test func largeBoundsAreUnbiased() {
+    var stream = Seed(5).stream("large")
+    var counts = [0, 0, 0]
+    for _ in 0..<30_000 { counts[stream.integer(below: 3 << 61) % 3] += 1 }
+    let chi2 = counts.reduce(0.0) { $0 + Double(($1 - 10_000) * ($1 - 10_000)) / 10_000 }
+    #expect(chi2 < 13.82)
+  }
+
   @Test func shufflingASliceLeavesTheRest() {
     var stream = Seed(5).stream("slice")
     var values = Array(0..<20)
