@@ -266,6 +266,9 @@ private func targets(_ example: Example) -> [Int] {
     let set = try ExampleSet(reading: reader, encoder: try encoder(nil, context: 3))
     #expect(set.examples.map(\.tokens) == [[1, 2, 3], [1, 2, 3]])
     #expect(set.qualities == [0.5, nil])
+    #expect(throws: ExampleError.noQuality(RecordLocation(file: path, line: 4))) {
+      try set.allQualities()
+    }
     #expect(set.locations.map(\.line) == [1, 4])
     #expect(set.counts.records == 4 && set.counts.lostRecords == 2)
     #expect(reader.skippedCount == 2)

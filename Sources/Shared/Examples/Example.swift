@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Examples: from what a record says to what a model sees: token ids, and which of them are to be
-// predicted. What the context cuts off is counted.
+// Examples: from what a record says to what a model sees: token ids, which of them are to be
+// predicted, in which order records are taken, and how they fill rows.
 
 /// One record as a model sees it.
 package struct Example: Sendable, Equatable {

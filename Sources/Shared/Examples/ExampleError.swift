@@ -17,12 +17,15 @@ package enum ExampleError: Error, Equatable, Sendable {
   case missingToken(String, template: String)
   /// A token has to end the text, and the tokenizer's configuration names none.
   case noEndOfText(RecordLocation)
+  /// `--order quality`, and the record has no quality.
+  case noQuality(RecordLocation)
 }
 
 extension ExampleError: Diagnosable {
   package var category: FailureCategory {
     switch self {
     case .noTokenizer, .unknownTemplateName: .usage
+    case .noQuality: .badData
     case .noChatTemplate, .unknownModelTemplate, .missingToken, .noEndOfText:
       .unsupportedConfiguration
     }
@@ -31,7 +34,7 @@ extension ExampleError: Diagnosable {
   package var location: String? {
     switch self {
     case .noTokenizer(let place), .noChatTemplate(let place), .unknownModelTemplate(let place),
-      .noEndOfText(let place):
+      .noEndOfText(let place), .noQuality(let place):
       place.description
     case .unknownTemplateName, .missingToken: nil
     }
@@ -48,6 +51,7 @@ extension ExampleError: Diagnosable {
     case .missingToken(let token, let template):
       "chat template \(template) needs the token \(token), which the tokenizer lacks"
     case .noEndOfText: "the tokenizer names no end-of-text token"
+    case .noQuality: "the record has no cl_score.quality to be ordered by"
     }
   }
 
@@ -56,6 +60,7 @@ extension ExampleError: Diagnosable {
     case .noTokenizer: "give --tokenizer or --model"
     case .noChatTemplate, .unknownModelTemplate, .missingToken: "use --chat-template none"
     case .noEndOfText: "put a tokenizer_config.json with eos_token beside tokenizer.json"
+    case .noQuality: "run cl-score first"
     case .unknownTemplateName: nil
     }
   }

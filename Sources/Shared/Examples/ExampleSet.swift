@@ -41,4 +41,19 @@ package struct ExampleSet: Sendable {
     locations.append(location)
     qualities.append(quality)
   }
+
+  /// Tokens of each example.
+  package var lengths: [Int] { examples.map(\.tokens.count) }
+
+  /// The quality of every example.
+  ///
+  /// - Throws: ``ExampleError/noQuality(_:)`` for the first record without one.
+  package func allQualities() throws(ExampleError) -> [Double] {
+    var result: [Double] = []
+    for (index, quality) in qualities.enumerated() {
+      guard let quality else { throw .noQuality(locations[index]) }
+      result.append(quality)
+    }
+    return result
+  }
 }
