@@ -20,7 +20,7 @@ struct ReportCommand: ToolCommand {
         cl-report runs/demo -o report.html
         cl-score --model M --adapter global.safetensors heldout.jsonl | cl-report - > report.html
       """,
-    version: BuildInfo.description)
+    version: BuildInfo.version)
 
   @Argument(help: ArgumentHelp("Folders of runs, files of JSON Lines, or -.", valueName: "run"))
   var runs: [String] = []
