@@ -18,8 +18,9 @@ package struct Manifest: Sendable {
     /// Reads a finished file and takes its digest.
     package init(hashing path: String) throws(StreamError) {
       let file = try MappedFile(path: path)
-      self.init(
-        name: path, bytes: file.bytes.count, sha256: ContentDigest.hexadecimal(of: file.bytes))
+      // The bytes are gone with the file, which nothing else holds.
+      let digest = withExtendedLifetime(file) { ContentDigest.hexadecimal(of: file.bytes) }
+      self.init(name: path, bytes: file.bytes.count, sha256: digest)
     }
   }
 

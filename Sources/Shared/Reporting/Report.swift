@@ -11,7 +11,7 @@ internal import Streams
 // The same input gives the same bytes: no time, no host name, files in the order of their paths.
 
 /// One part of the report on one run.
-package protocol ReportSection {
+package protocol ReportSection: Sendable {
   /// Name in links; letters and dashes.
   static var anchor: StaticString { get }
   static var title: String { get }

@@ -43,12 +43,13 @@ struct Drawing {
 
   /// - Parameter description: what the drawing shows, for readers who cannot see it.
   init(in parent: HTMLElement, width: Double, height: Double, description: String) {
-    element = parent.add(
-      "svg",
-      [
-        .init("width", width), .init("height", height), .init("viewBox", [0, 0, width, height]),
-        .init("role", "img"), .label(description),
-      ])
+    var attributes: [HTMLAttribute] = [
+      .init("width", width), .init("height", height), .init("viewBox", [0, 0, width, height]),
+      .init("role", "img"), .label(description),
+    ]
+    // Shrunk to a narrow window, a very wide drawing could not be read: it scrolls instead.
+    if width > 640 { attributes.insert(.class("wide"), at: 0) }
+    element = parent.add("svg", attributes)
     self.width = width
     self.height = height
   }

@@ -35,7 +35,7 @@ struct HeatMap {
     let widest = rowLabels.map { Drawing.width(of: PrintableText.shortened($0, to: 18)) }.max() ?? 0
     let left = min(130, max(Drawing.width(of: rowTitle) + 8, widest + 12))
     let longest = columnLabels.map { Drawing.width(of: $0) }.max() ?? 0
-    let isSlanted = longest > cellWidth - 2
+    let isSlanted = longest > cellWidth - 2 && !columnLabels.contains("")
     let top = 26 + (isSlanted ? min(70, longest * 0.75) + 6 : 14)
     let width = max(
       left + Double(columnLabels.count) * cellWidth + (isSlanted ? 26 : 6),

@@ -27,9 +27,10 @@ package struct Scale {
   ///   - range: the positions of the two ends, in pixels.
   ///   - tickCount: about how many ticks there is room for.
   ///   - whole: the values are counts: no tick between two of them.
+  ///   - isExact: the ends are the least and the greatest value instead of round numbers.
   package init(
     _ kind: Kind, over values: [Double], to range: (Double, Double), tickCount: Int = 5,
-    whole: Bool = false
+    whole: Bool = false, isExact: Bool = false
   ) {
     self.kind = kind
     (start, end) = range
@@ -39,13 +40,14 @@ package struct Scale {
     switch kind {
     case .linear:
       let step = Scale.step(from: least0, to: most0, count: tickCount, whole: whole)
-      let first = (least0 / step).rounded(.down)
-      var last = (most0 / step).rounded(.up)
-      if last <= first { last = first + 1 }
-      low = first * step
-      high = last * step
+      let isExact = isExact && most0 > least0
+      let first = (least0 / step).rounded(isExact ? .up : .down)
+      var last = (most0 / step).rounded(isExact ? .down : .up)
+      if last <= first && !isExact { last = first + 1 }
+      low = isExact ? least0 : first * step
+      high = isExact ? most0 : last * step
       let digits = max(0, min(12, Int((-log10(step)).rounded(.up)) + Scale.extraDigit(step)))
-      ticks = (0...Int(min(last - first, 50))).map {
+      ticks = (0...Int(max(0, min(last - first, 50)))).map {
         let value = (first + Double($0)) * step
         return Tick(
           value: value,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CXML2
-package import Streams
 
 /// One HTML document in libxml2's tree. What is put in as text comes out as text, whatever it holds:
 /// only libxml2's serialiser writes markup.

@@ -48,6 +48,13 @@ package enum NumberText {
     return sign + format("%.*f", max(0, digits - 1 - exponent), abs(value))
   }
 
+  /// The shortest text that reads back the same, whole numbers without a fraction.
+  package static func shortest(_ value: Double) -> String {
+    guard value.isFinite else { return none }
+    let text = Int(exactly: value).map { count($0) } ?? "\(value)"
+    return text.hasPrefix("-") ? "−" + text.dropFirst() : text
+  }
+
   /// A share of one, in per cent.
   package static func percent(_ share: Double, _ digits: Int = 1) -> String {
     share.isFinite ? fixed(share * 100, digits) + " %" : none
@@ -87,6 +94,27 @@ package enum NumberText {
   /// `singular` for one, else the plural: `3 rounds`.
   package static func counted(_ value: Int, _ singular: String, _ plural: String? = nil) -> String {
     "\(count(value)) \(value == 1 ? singular : plural ?? singular + "s")"
+  }
+
+  /// Several paths as one, the part in which they differ as a star:
+  /// `round-001/client-*.events.jsonl`.
+  package static func paths(_ paths: [String]) -> String {
+    guard let first = paths.first, paths.contains(where: { $0 != first }) else {
+      return paths.first ?? none
+    }
+    let all = paths.map { Array($0) }
+    let shortest = all.map(\.count).min() ?? 0
+    let one = all[0]
+    let head = (0..<shortest).prefix { place in all.allSatisfy { $0[place] == one[place] } }.count
+    let tail = (0..<(shortest - head)).prefix { place in
+      all.allSatisfy { $0[$0.count - 1 - place] == one[one.count - 1 - place] }
+    }.count
+    // Digits that happen to be the same belong to the part that differs.
+    var start = head
+    while start > 0, one[start - 1].isNumber { start -= 1 }
+    var end = tail
+    while end > 0, one[one.count - end].isNumber { end -= 1 }
+    return String(one[..<start]) + "*" + String(one[(one.count - end)...])
   }
 
   private static func superscript(_ exponent: Int) -> String {

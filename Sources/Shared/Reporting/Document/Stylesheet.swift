@@ -72,7 +72,8 @@ enum Stylesheet {
     figure{margin:16px 0}
     figcaption{font-size:13px;color:var(--soft);max-width:90ch}
     .plots{display:flex;flex-wrap:wrap;gap:16px 20px;align-items:flex-start;overflow-x:auto}
-    .plots svg{flex:none}
+    .plots svg{flex:none;max-width:100%;height:auto}
+    .plots svg.wide{max-width:none}
     svg{display:inline-block;font-size:11px;font-family:inherit;font-variant-numeric:tabular-nums}
     svg text{fill:var(--ink)}
     svg .tick,svg .axis{fill:var(--soft)}
@@ -115,7 +116,7 @@ enum Stylesheet {
     th,td{padding:3px 10px;text-align:left;vertical-align:baseline;border-top:1px solid var(--grid)}
     th{position:sticky;top:0;background:var(--tint);font-weight:600;border-bottom:1px solid var(--rule);\
     vertical-align:bottom}
-    td.t{min-width:60px;max-width:360px;overflow-wrap:anywhere}
+    td.t{max-width:420px;overflow-wrap:break-word}
     th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
     th.n{white-space:normal}
     td.s{color:var(--soft);white-space:nowrap}

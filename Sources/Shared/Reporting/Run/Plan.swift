@@ -33,17 +33,19 @@ package struct Plan {
       if let values { return values }
       guard let edges else { return [] }
       guard let first = edges.first, let last = edges.last else { return ["all"] }
-      var labels = ["<\(Binning.text(first))"]
-      for index in edges.indices.dropFirst() {
-        labels.append("\(Binning.text(edges[index - 1]))–")
+      let areWhole = edges.allSatisfy { Int(exactly: $0) != nil }
+      let digits = edges.allSatisfy { abs($0) < 10 } ? 2 : 0
+      func text(_ value: Double) -> String {
+        areWhole ? NumberText.shortest(value) : NumberText.fixed(value, digits)
       }
-      labels.append("≥\(Binning.text(last))")
+      var labels = ["<\(text(first))"]
+      for (low, next) in zip(edges, edges.dropFirst()) {
+        // A bin of whole numbers ends one below the next edge.
+        let high = areWhole ? next - 1 : next
+        labels.append(high <= low ? text(low) : "\(text(low))–\(text(high))")
+      }
+      labels.append("≥\(text(last))")
       return labels
-    }
-
-    private static func text(_ value: Double) -> String {
-      if let whole = Int(exactly: value) { return NumberText.count(whole) }
-      return NumberText.significant(value, 3)
     }
   }
 
@@ -156,8 +158,10 @@ package struct Plan {
 
   private static func index(_ line: LineFields) throws(RecordError) -> Index {
     let axes = try line.texts("axes")?.joined(separator: " × ")
+    var name = axes
+    if name == nil { name = try line.text("axis") }
     return Index(
-      axis: try axes ?? line.text("axis") ?? "?",
+      axis: name ?? "?",
       binning: axes == nil ? try binning(line) : nil, counts: try matrix(line, "counts"),
       njs: try line.number("njs"), gjs: try line.number("gjs"),
       hellinger: try line.number("hellinger"), distance: try line.number("w1"),
@@ -201,12 +205,13 @@ package struct Plan {
   /// How the partition was made, in words: `length, dirichlet, alpha 0.5`.
   package var summary: String {
     var parts: [String] = []
-    if let by { parts.append("by \(by)") }
     if let method { parts.append(method) }
     if let alpha, let method, method.hasPrefix("dirichlet") || method == "quantity" {
-      parts.append("alpha \(NumberText.significant(alpha, 3))")
+      parts.append("alpha \(NumberText.shortest(alpha))")
     }
-    return parts.joined(separator: ", ")
+    let how = parts.joined(separator: ", ")
+    guard let by else { return how }
+    return how.isEmpty ? "by \(by)" : "by \(by) (\(how))"
   }
 
   /// The index along the axis that the records were divided by; else the greatest one.

@@ -8,7 +8,6 @@ enum Provenance {
   /// this folder, beside the file's digest now.
   static func check(_ run: inout Run, folder: String) throws(StreamError) {
     var now: [String: String] = [:]
-    for adapter in run.adapters { now[adapter.source] = adapter.fileDigest }
     var checked: [CheckedFile] = []
     for (file, said, by) in claims(run) {
       if let index = checked.firstIndex(where: { $0.file == file && $0.expected == said }) {
@@ -16,7 +15,7 @@ enum Provenance {
         continue
       }
       if now[file] == nil, FileSystem.exists("\(folder)/\(file)") {
-        now[file] = ContentDigest.hexadecimal(of: try MappedFile(path: "\(folder)/\(file)").bytes)
+        now[file] = try Manifest.File(hashing: "\(folder)/\(file)").sha256
       }
       checked.append(
         CheckedFile(file: file, expected: said, found: now[file], saidBy: [by]))

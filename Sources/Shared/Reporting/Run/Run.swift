@@ -12,7 +12,7 @@ package struct Run {
   package var trainings: [Training] = []
   package var aggregations: [Aggregation] = []
   package var manifests: [ManifestLine] = []
-  package var adapters: [AdapterFile] = []
+  package var adapters: [AdapterOrigin] = []
   /// Digests that manifests and the plan give, compared with the files.
   package var checkedFiles: [CheckedFile] = []
   /// Summaries of scoring without a model.
@@ -202,21 +202,4 @@ package struct ManifestLine {
   package var kernels: String?
   package var inputs: [File]
   package var outputs: [File]
-}
-
-/// An adapter file of the run and what its metadata says of its origin.
-package struct AdapterFile {
-  package var source: String
-  package var bytes: Int
-  /// SHA-256 of the file's bytes.
-  package var fileDigest: String
-  package var tool: String?
-  package var base: String?
-  package var parent: String?
-  package var client: ClientID?
-  package var round: Int?
-  package var seed: String?
-  package var records: Int?
-  package var steps: Int?
-  package var rank: Int?
 }

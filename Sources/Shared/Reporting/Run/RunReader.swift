@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Records
+package import Records
 internal import Streams
 
 /// Reads what a run left behind: a folder laid out as in Documentation/formats/report.md, or a stream
@@ -48,8 +48,8 @@ package struct RunReader {
     for file in files {
       let path = "\(folder)/\(file)"
       let role = FileRole(path: file)
-      if file.hasSuffix(".safetensors") {
-        collector.run.adapters.append(try AdapterFile(path: path, role: role))
+      if AdapterOrigin.isAdapter(file) {
+        collector.run.adapters.append(try AdapterOrigin(path: path, role: role))
       } else if isLines(file) {
         // At the top lie the records before they were split; the shards hold the same ones.
         if hasShards && !file.contains("/") && !RunReader.isOurs(file) { continue }

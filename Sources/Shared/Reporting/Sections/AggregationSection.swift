@@ -43,7 +43,7 @@ enum AggregationSection: ReportSection {
             BarChart.Row(
               label: $0.id.label, value: $0.weight ?? 0,
               text: NumberText.percent($0.weight ?? 0))
-          }, xLabel: "weight"
+          }, xLabel: "weight, as a share of 1"
         ).draw(in: plots)
       }
       if !drift.isEmpty {
@@ -121,7 +121,7 @@ enum AggregationSection: ReportSection {
 
   private static func roundTable(_ aggregations: [Aggregation]) -> Table {
     var table = Table(
-      "Every aggregation. Effective clients: 1 / sum of squared weights, as cl-aggregate reports it.",
+      "Every aggregation. In and out: bytes of the clients' adapters and of the aggregate.",
       [
         .text("Arm"), .number("Round"), .text("Rule"), .text("Weights by"), .number("Clients"),
         .number("Effective clients"), .text("Refused"), .number("Rank"), .number("Drift"),

@@ -73,6 +73,12 @@ enum CostSection: ReportSection {
     let arms = Set(run.trainings.map { $0.arm ?? "" }).sorted()
     for arm in arms {
       let parts = run.trainings.filter { ($0.arm ?? "") == arm }
+      if arm == "local" && !parts.contains(where: { $0.round == 1 }) {
+        // Until the first aggregation both arms do the same: it is trained once.
+        table.row(
+          ["local", "1"] + Array(repeating: NumberText.none, count: 8)
+            + ["the same as federated, round 1"])
+      }
       for round in Set(parts.map { $0.round ?? 0 }).sorted() {
         let trainings = parts.filter { ($0.round ?? 0) == round }
         let aggregation = run.aggregations.filter {
@@ -93,15 +99,10 @@ enum CostSection: ReportSection {
         ])
       }
     }
-    if arms.contains("local"), !run.trainings.contains(where: { $0.arm == "local" && $0.round == 1 }) {
-      table.row(
-        ["local", "1"] + Array(repeating: NumberText.none, count: 8) + ["as federated, round 1"])
-    }
     return table
   }
 
   private static func source(_ trainings: [Training]) -> String {
-    guard let first = trainings.map(\.source).min() else { return "" }
-    return trainings.count > 1 ? "\(first) and \(trainings.count - 1) more" : first
+    NumberText.paths(trainings.map(\.source))
   }
 }

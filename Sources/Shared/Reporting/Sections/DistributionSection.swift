@@ -11,6 +11,8 @@ enum DistributionSection: ReportSection {
   private struct Property {
     let name: String
     let xLabel: String
+    /// Above the table.
+    let caption: String
     let kind: Scale.Kind
     let digits: Int
     let range: [Double]
@@ -56,16 +58,18 @@ enum DistributionSection: ReportSection {
   private static func properties(unit: String) -> [Property] {
     [
       Property(
-        name: "Length", xLabel: "\(unit) per record (doubling scale)", kind: .binaryLogarithm,
-        digits: 0, range: [], values: \.lengths),
+        name: "Length", xLabel: "\(unit) per record (doubling scale)",
+        caption: "Length, \(unit) per record.", kind: .binaryLogarithm, digits: 0, range: [],
+        values: \.lengths),
       Property(
         name: "Sentences", xLabel: "sentences per record (doubling scale)",
-        kind: .binaryLogarithm, digits: 0, range: [], values: \.sentences),
+        caption: "Sentences per record.", kind: .binaryLogarithm, digits: 0, range: [], values: \.sentences),
       Property(
-        name: "Quality", xLabel: "quality Q, 0 to 1", kind: .linear, digits: 3, range: [0, 1],
-        values: \.qualities),
+        name: "Quality", xLabel: "quality Q, 0 to 1", caption: "Quality Q, 0 to 1.",
+        kind: .linear, digits: 3, range: [0, 1], values: \.qualities),
       Property(
-        name: "Dual score", xLabel: "dual score D, 0 to 1", kind: .linear, digits: 3,
+        name: "Dual score", xLabel: "dual score D, 0 to 1",
+        caption: "Dual score D of length and quality, 0 to 1.", kind: .linear, digits: 3,
         range: [0, 1], values: \.dualScores),
     ]
   }
@@ -93,7 +97,7 @@ enum DistributionSection: ReportSection {
 
   private static func table(_ property: Property, _ shards: [ShardScores]) -> Table {
     var table = Table(
-      "\(property.name): \(property.xLabel.replacingSuffix(" (doubling scale)")).",
+      property.caption,
       [
         .text("Client"), .number("Records"), .number("5 %"), .number("25 %"), .number("Median"),
         .number("75 %"), .number("95 %"), .number("Mean"), .source("Source"),
@@ -106,20 +110,11 @@ enum DistributionSection: ReportSection {
     }
     for shard in shards {
       guard let box = BoxStatistics(property.values(shard)) else { continue }
-      let more = shard.sources.count - 1
-      let first = shard.sources.first ?? ""
-      row(label(shard), box, more > 0 ? "\(first) and \(more) more" : first)
+      row(label(shard), box, NumberText.paths(shard.sources))
     }
     if shards.count > 1, let box = BoxStatistics(shards.flatMap(property.values)) {
       row("all", box, "all of the above", isTotal: true)
     }
     return table
-  }
-}
-
-extension String {
-  /// Without `suffix`, where it ends so.
-  fileprivate func replacingSuffix(_ suffix: String) -> String {
-    hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
   }
 }

@@ -83,7 +83,7 @@ enum HeadlineSection: ReportSection {
       "Loss on the held-out records of all clients; less is better. "
       + (outcome.own == nil ? "" : "Small dots: the clients' models, square: their mean.")
     parent.figure(caption) {
-      DotChart(rows: rows, xLabel: "held-out loss, nats per target token", width: 560, rowHeight: 26)
+      DotChart(rows: rows, xLabel: "held-out loss, nats per target token", width: 520, rowHeight: 26)
         .draw(in: $0)
     }
   }
@@ -98,7 +98,6 @@ enum HeadlineSection: ReportSection {
       ])
     func row(_ name: String, _ value: Outcome.Pooled?) {
       guard let value else { return }
-      let first = value.evaluations[0].source
       let more = value.evaluations.count - 1
       table.row([
         name, NumberText.fixed(value.loss, 3),
@@ -107,7 +106,7 @@ enum HeadlineSection: ReportSection {
         value.accuracy.map { NumberText.percent($0) } ?? NumberText.none,
         NumberText.count(more == 0 ? value.records : value.evaluations[0].records),
         NumberText.count(more == 0 ? value.targetTokens : value.evaluations[0].targetTokens),
-        more == 0 ? first : "\(first) and \(more) more",
+        NumberText.paths(value.evaluations.map(\.source)),
       ])
     }
     row("base", outcome.base)

@@ -43,12 +43,19 @@ enum PlanSection: ReportSection {
     if shown < plan.clients.count {
       caption += " The first \(shown) of \(plan.clients.count) clients are drawn."
     }
+    let shares = maps.flatMap { map in
+      map.counts.prefix(shown).map { Double($0.max() ?? 0) / Double(max(1, $0.total)) }
+    }
+    let most = max(0.1, ((shares.max() ?? 1) * 10).rounded(.up) / 10)
     parent.figure(caption) { plots in
-      for map in maps { heatMap(map, plan, shown).draw(in: plots) }
+      for map in maps { heatMap(map, plan, shown, most).draw(in: plots) }
     }
   }
 
-  private static func heatMap(_ index: Plan.Index, _ plan: Plan, _ shown: Int) -> HeatMap {
+  /// - Parameter most: the share with the darkest shade.
+  private static func heatMap(
+    _ index: Plan.Index, _ plan: Plan, _ shown: Int, _ most: Double
+  ) -> HeatMap {
     let labels = index.binning?.labels ?? []
     let rows = index.counts.prefix(shown)
     let columns = min(40, max(labels.count, rows.map(\.count).max() ?? 0))
@@ -58,7 +65,7 @@ enum PlanSection: ReportSection {
         let count = column < counts.count ? counts[column] : 0
         let share = Double(count) / Double(total)
         return HeatMap.Cell(
-          share: share, text: count == 0 ? "" : NumberText.fixed(share * 100, 0),
+          share: share / most, text: count == 0 ? "" : NumberText.fixed(share * 100, 0),
           title: "\(NumberText.counted(count, "record")), \(NumberText.percent(share))")
       }
     }
@@ -71,7 +78,7 @@ enum PlanSection: ReportSection {
         $0 < labels.count ? PrintableText.shortened(labels[$0], to: 12) : ""
       },
       cells: cells, columnTitle: index.axis + unit, rowTitle: "",
-      scaleLabels: ("0 %", "100 %"),
+      scaleLabels: ("0 %", NumberText.percent(most, 0)),
       cellWidth: columns > 12 ? 24 : 28)
   }
 
@@ -133,7 +140,7 @@ enum PlanSection: ReportSection {
         + splits.map { .number("\($0) records") } + [.source("Source")])
     func text(_ value: Double) -> String {
       if let whole = Int(exactly: value) { return NumberText.count(whole) }
-      return NumberText.fixed(value, 1)
+      return NumberText.count(Int(max(-1e15, min(1e15, value)).rounded()))
     }
     for client in plan.clients {
       table.row(

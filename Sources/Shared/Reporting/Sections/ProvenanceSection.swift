@@ -38,12 +38,15 @@ enum ProvenanceSection: ReportSection {
   /// Digests of adapters' tensors, as events and aggregations give them, to the file they mean.
   private static func names(_ run: Run) -> [String: String] {
     var names: [String: String] = [:]
+    for adapter in run.adapters {
+      if let digest = adapter.digest { names[digest] = adapter.source }
+    }
     for training in run.trainings {
-      guard let digest = training.end?.adapter else { continue }
+      guard let digest = training.end?.adapter, names[digest] == nil else { continue }
       names[digest] = replacing(training.source, ".events.jsonl", ".safetensors")
     }
     for aggregation in run.aggregations {
-      guard let digest = aggregation.adapter else { continue }
+      guard let digest = aggregation.adapter, names[digest] == nil else { continue }
       names[digest] = replacing(aggregation.source, "aggregate.jsonl", "global.safetensors")
     }
     return names
@@ -55,10 +58,10 @@ enum ProvenanceSection: ReportSection {
 
   private static func adapterTable(_ run: Run) -> Table {
     var table = Table(
-      "Adapters. Base and parent are digests from the file's metadata; where the parent is known in "
-        + "this run, its file is named.",
+      "Adapters. Digest: SHA-256 over the tensors. Base and parent stand in the file's metadata; a "
+        + "parent of this run is named by its file.",
       [
-        .source("File"), .number("Size"), .source("SHA-256"), .text("Made by"), .source("Base"),
+        .source("File"), .number("Size"), .source("Digest"), .text("Made by"), .source("Base"),
         .source("Parent"), .text("Client"), .number("Round"), .number("Rank"), .number("Seed"),
         .number("Records"), .number("Steps"),
       ])
@@ -66,7 +69,7 @@ enum ProvenanceSection: ReportSection {
     func count(_ value: Int?) -> String { value.map(NumberText.count) ?? NumberText.none }
     for adapter in run.adapters {
       table.row([
-        adapter.source, NumberText.bytes(adapter.bytes), short(adapter.fileDigest),
+        adapter.source, NumberText.bytes(adapter.bytes), short(adapter.digest),
         adapter.tool ?? NumberText.none, short(adapter.base),
         adapter.parent.flatMap { names[$0] } ?? short(adapter.parent),
         adapter.client?.label ?? NumberText.none, count(adapter.round), count(adapter.rank),
@@ -81,11 +84,10 @@ enum ProvenanceSection: ReportSection {
       "Digests that were written down, compared with the files.",
       [.source("File"), .source("SHA-256"), .text("Now"), .source("Source")])
     for file in files {
-      let more = file.saidBy.count - 1
       table.row([
         file.file, short(file.expected),
         file.found == nil ? "gone" : file.found == file.expected ? "matches" : "differs",
-        more > 0 ? "\(file.saidBy[0]) and \(more) more" : file.saidBy[0],
+        NumberText.paths(file.saidBy),
       ])
     }
     return table

@@ -60,7 +60,7 @@ enum RoundSection: ReportSection {
     parent.figure("Held-out loss after each round; round 0 is the base model.", legend: legend) {
       LineChart(
         series: series, xLabel: "round", yLabel: "held-out loss, nats per target token",
-        xRange: [0], width: 560, height: 280
+        xRange: [0], width: 520, height: 280
       ).draw(in: $0)
     }
   }
@@ -93,7 +93,7 @@ enum RoundSection: ReportSection {
       }
       DotChart(
         rows: rows, xLabel: "loss on the client's own held-out records, nats per target token",
-        width: 560, rowHeight: 24
+        width: 520, rowHeight: 24
       ).draw(in: plots)
     }
     clientTable(clients).write(into: parent)
@@ -101,10 +101,12 @@ enum RoundSection: ReportSection {
 
   private static func clientTable(_ clients: [Outcome.ClientRow]) -> Table {
     var table = Table(
-      "Loss on each client's own held-out records, last round, nats per target token.",
+      "Loss on each client's own held-out records, last round, nats per target token. The table of "
+        + "every evaluation names the file of each number.",
       [
         .text("Client"), .number("Target tokens"), .number("Base"), .number("Local"),
-        .number("Global"), .number("Global − base"), .number("Global − local"), .source("Source"),
+        .number("Global"), .number("Global − base"), .number("Global − local"),
+        .source("Source of the global loss"),
       ])
     func row(
       _ name: String, _ tokens: Int, _ base: Double?, _ own: Double?, _ global: Double?,

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import Reporting
+import Streams
+import TestSupport
+import Testing
+
+@Suite struct ReportTests {
+  private func html(_ fixture: RunFixture) throws -> String {
+    let run = try withExtendedLifetime(fixture) { try RunReader().read(fixture.path) }
+    return String(decoding: try Report(runs: [run], tool: "cl-report 0").html(), as: UTF8.self)
+  }
+
+  /// Tags and attribute names of a page with how often each stands in it. Text cannot count: its
+  /// `<` is escaped, and so are quotes inside values.
+  private func markup(_ html: String) -> [String: Int] {
+    var counts: [String: Int] = [:]
+    let pattern = #/<(\/?[a-zA-Z!][^\s>\/]*)((?:\s+[a-zA-Z0-9:-]+(?:=(?:"[^"]*"|'[^']*'|[^\s>]+))?)*)\s*>/#
+    for match in html.matches(of: pattern) {
+      counts["<\(match.1)", default: 0] += 1
+      for attribute in match.2.matches(of: #/\s([a-zA-Z0-9:-]+)(?:="[^"]*"|='[^']*')?/#) {
+        counts["\(match.1) \(attribute.1)", default: 0] += 1
+      }
+    }
+    return counts
+  }
+
+  @Test(arguments: [
+    #""><script>alert(1)</script>"#, "</td></table><img src=x onerror=alert(1)>",
+    "</style></title><svg onload=alert(1)>", "' onmouseover='alert(1)", "&lt;script&gt;&#60;",
+    "<!-- -->]]>", "javascript:alert(1)", "\u{202e}\u{0}\u{7}\u{feff}", "&{alert(1)};", "<%= 7 %>",
+  ])
+  func textFromDataMakesNoMarkup(attack: String) throws {
+    // As long as an attack: long labels are drawn at a slant.
+    let benign = try html(try RunFixture(suffix: " honest, long name"))
+    let hostile = try html(try RunFixture(suffix: attack))
+    let (found, expected) = (markup(hostile), markup(benign))
+    for key in Set(found.keys).union(expected.keys).sorted() {
+      #expect(found[key] == expected[key], "\(key)")
+    }
+    #expect(!hostile.contains("<script"))
+    for hidden in ["\u{202e}", "\u{7}", "\u{feff}"] {
+      #expect(!hostile.unicodeScalars.contains { String($0) == hidden })
+    }
+  }
+
+  @Test func attackShowsAsText() throws {
+    let page = try html(try RunFixture(suffix: "<b>&\u{202e}"))
+    #expect(page.contains("&lt;b&gt;&amp;U+202E"))
+  }
+
+  @Test func equalRunsGiveEqualBytes() throws {
+    #expect(try html(try RunFixture()) == html(try RunFixture()))
+  }
+
+  @Test func styleMatchesItsDigest() throws {
+    let page = try html(try RunFixture())
+    let style = try #require(page.firstMatch(of: #/<style>([\s\S]*?)<\/style>/#)).1
+    let policy = try #require(page.firstMatch(of: #/sha256-([A-Za-z0-9+\/=]+)'/#)).1
+    let digest = Array(style.utf8).withUnsafeBytes { ContentDigest.hexadecimal(of: $0) }
+    var bytes = Data()
+    for index in stride(from: 0, to: 64, by: 2) {
+      bytes.append(UInt8(digest.dropFirst(index).prefix(2), radix: 16) ?? 0)
+    }
+    #expect(bytes.base64EncodedString() == policy)
+  }
+
+  @Test func nothingIsLoadedOrRun() throws {
+    let page = try html(try RunFixture())
+    for text in ["<script", "<link", "<img", "<iframe", " src=", " style=", "url(", "http:", "@import"] {
+      #expect(!page.contains(text), "\(text)")
+    }
+    #expect(page.matches(of: #/href="([^"]*)"/#).allSatisfy { $0.1.hasPrefix("#") })
+  }
+
+  @Test func linksLeadToSections() throws {
+    let fixture = try RunFixture()
+    let run = try RunReader().read(fixture.path)
+    let bytes = try Report(runs: [run, run], tool: "t").html()
+    let page = String(decoding: bytes, as: UTF8.self)
+    let anchors = page.matches(of: #/ id="([^"]*)"/#).map { String($0.1) }
+    #expect(Set(anchors).count == anchors.count)
+    let links = page.matches(of: #/href="#([^"]*)"/#).map { String($0.1) }
+    #expect(!links.isEmpty)
+    for link in links { #expect(anchors.contains(link), "\(link)") }
+    #expect(page.contains("<h2>Comparison</h2>"))
+  }
+
+  @Test func numbersOfTheRunAreShown() throws {
+    let page = try html(try RunFixture())
+    for text in [
+      "3.200", "−0.560", "client 1", "eval/base.heldout.json", "40.0 %", "cl-train 0.1.0",
+      "18446744073709551615", "arm-federated/round-002/aggregate.jsonl", "60.00 %", "0.050",
+    ] {
+      #expect(page.contains(text), "\(text)")
+    }
+  }
+
+  @Test func missingPartsAreNamedAndNothingIsDrawn() throws {
+    let fixture = try RunFixture()
+    for part in ["shards", "arm-federated", "arm-local"] {
+      try FileManager.default.removeItem(atPath: "\(fixture.path)/\(part)")
+    }
+    let page = try html(fixture)
+    #expect(page.matches(of: #/<p class="missing">/#).count >= 6)
+    for text in ["cl-partition", "cl-train --log", "cl-aggregate --report"] {
+      #expect(page.contains(text), "\(text)")
+    }
+    #expect(!page.contains("NaN"))
+  }
+
+  @Test func extremeNumbersAreDrawnWithinTheFrame() throws {
+    let fixture = try RunFixture()
+    try fixture.writeEvaluation("eval/base.heldout.json", nll: 9e99, targets: 1)
+    try fixture.writeEvaluation("arm-federated/round-002/eval/global.heldout.json", nll: -9e99)
+    let page = try html(fixture)
+    for match in page.matches(of: #/ (?:cx|cy|x|y|x1|x2|y1|y2)="(-?[\d.]+)"/#) {
+      let value = try #require(Double(match.1))
+      #expect(abs(value) < 2000)
+    }
+  }
+}
