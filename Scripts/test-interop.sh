@@ -15,3 +15,4 @@ if ! $environment/bin/python -c 'import torch, transformers, peft, gguf' 2>/dev/
 fi
 HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" \
   $environment/bin/python Tests/Interop/check_peft.py --golden Tests/Fixtures/golden --model "$1"
+PATH="$PWD/.build/release:$PATH" $environment/bin/python Tests/Interop/check_aggregate.py
