@@ -108,6 +108,11 @@ import Tokenization
         #expect(tokenizer.encode(word) == naive.encode(word), "\(word)")
       }
     }
+    // Here a pair's rank changes while it waits in the heap, and another merge comes between.
+    for core in ["iren", "maren", "naver"] {
+      let word = String(repeating: core, count: 40)
+      #expect(tokenizer.encode(word) == naive.encode(word), "\(word)")
+    }
   }
 
   /// Bytes that are no UTF-8 never trap, and none is lost.
