@@ -36,37 +36,72 @@ package struct ProductSum: Sendable {
   /// ‖Σ_k B_k A_k‖²_F; never below zero.
   package func squaredNorm() -> Double {
     let count = rank
+    let leftGram = Self.gram(left, rows: count, size: outputSize)
+    let rightGram = Self.gram(right, rows: count, size: inputSize)
     var sum = 0.0
     for row in 0..<count {
-      // The Gram matrices are symmetric: each pair off the diagonal counts twice.
+      // Both are symmetric: each pair off the diagonal counts twice.
       for other in 0...row {
-        let product =
-          Self.dot(left, row, other, size: outputSize) * Self.dot(right, row, other, size: inputSize)
+        let product = leftGram[row * count + other] * rightGram[row * count + other]
         sum += row == other ? product : 2 * product
       }
     }
     return max(0, sum)
   }
 
-  /// Rows `row` and `other`; eight running sums in a fixed order.
-  private static func dot(_ values: [Double], _ row: Int, _ other: Int, size: Int) -> Double {
+  /// Columns that are worked on together: so many of all rows stay in the cache.
+  private static let columnBlock = 512
+
+  /// Inner products of all pairs of rows, (rows, rows), the lower triangle only. Sums in a fixed order.
+  private static func gram(_ values: [Double], rows: Int, size: Int) -> [Double] {
+    var gram = [Double](repeating: 0, count: rows * rows)
     values.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return 0 }
-      let (left, right) = (base + row * size, base + other * size)
-      var sums = SIMD8<Double>(repeating: 0)
-      var index = 0
-      while index + 8 <= size {
-        let a = UnsafeRawPointer(left + index).loadUnaligned(as: SIMD8<Double>.self)
-        let b = UnsafeRawPointer(right + index).loadUnaligned(as: SIMD8<Double>.self)
-        sums += a * b
-        index += 8
+      guard let base = buffer.baseAddress else { return }
+      for start in stride(from: 0, to: size, by: columnBlock) {
+        let count = min(columnBlock, size - start)
+        for row in 0..<rows {
+          for first in stride(from: 0, through: row, by: 4) {
+            // Rows past the last one are computed as the last one again and dropped.
+            let column = base + start
+            let products = dots(
+              column + row * size, column + first * size,
+              column + min(first + 1, rows - 1) * size, column + min(first + 2, rows - 1) * size,
+              column + min(first + 3, rows - 1) * size, count: count)
+            for lane in 0..<min(4, rows - first) {
+              gram[row * rows + first + lane] += products[lane]
+            }
+          }
+        }
       }
-      var sum = sums.sum()
-      while index < size {
-        sum += left[index] * right[index]
-        index += 1
-      }
-      return sum
     }
+    return gram
+  }
+
+  /// Inner products of `x` with four others: each load of `x` serves four products.
+  private static func dots(
+    _ x: UnsafePointer<Double>, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
+    _ c: UnsafePointer<Double>, _ d: UnsafePointer<Double>, count: Int
+  ) -> SIMD4<Double> {
+    func load(_ pointer: UnsafePointer<Double>, _ index: Int) -> SIMD8<Double> {
+      UnsafeRawPointer(pointer + index).loadUnaligned(as: SIMD8<Double>.self)
+    }
+    var (sumA, sumB, sumC, sumD) = (
+      SIMD8<Double>.zero, SIMD8<Double>.zero, SIMD8<Double>.zero, SIMD8<Double>.zero
+    )
+    var index = 0
+    while index &+ 8 <= count {
+      let value = load(x, index)
+      sumA += value * load(a, index)
+      sumB += value * load(b, index)
+      sumC += value * load(c, index)
+      sumD += value * load(d, index)
+      index &+= 8
+    }
+    var sums = SIMD4(sumA.sum(), sumB.sum(), sumC.sum(), sumD.sum())
+    while index < count {
+      sums += x[index] * SIMD4(a[index], b[index], c[index], d[index])
+      index &+= 1
+    }
+    return sums
   }
 }
