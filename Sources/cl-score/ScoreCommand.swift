@@ -27,18 +27,16 @@ struct ScoreCommand: ToolCommand {
     version: BuildInfo.version)
 
   @OptionGroup var common: CommonOptions
+  @OptionGroup var encoding: EncodingOptions
 
   @Argument(help: "Corpus files, plain or compressed; none or - is standard input.")
   var files: [String] = []
 
-  @Option(help: "Format of the files; recognised by their names where it is not given.")
+  @Option(help: "Format of the files; told by their names where it is not given.")
   var format: String?
 
   @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
   var field: [String] = []
-
-  @Option(help: "Window of the length score, in tokens (in words without a tokenizer).")
-  var context: Int = 2048
 
   @Option(help: "Signals of the quality: all, none, or names with commas between.")
   var signals: String = "all"
@@ -46,46 +44,76 @@ struct ScoreCommand: ToolCommand {
   @Option(help: "Share of the length in the dual score, 0 to 1.")
   var lengthWeight: Double = 0.5
 
-  @Option(help: "Write a summary of all records, one line of JSON, to this file.")
+  @Option(help: "Write what all records come to, one line of JSON, to this file.")
   var summary: String?
 
   mutating func validate() throws {
-    if context < 1 { throw ValidationError("--context: expected 1 or more, found \(context)") }
     if !(0...1).contains(lengthWeight) {
       throw ValidationError("--length-weight: expected 0 to 1, found \(lengthWeight)")
     }
   }
 
   mutating func run(_ tool: Tool) throws {
-    var options = RecordScorer.Options()
-    options.signals = try SignalCatalog.select(signals)
-    options.context = context
-    options.lengthWeight = lengthWeight
+    let started = Clock.seconds()
+    var options = ScoringPass.Options()
+    options.layout = try layout()
+    options.threads = common.threadCount
+    options.scorer.signals = try SignalCatalog.select(signals)
+    options.scorer.lengthWeight = lengthWeight
     let paths = try tool.inputs(files)
     let corpus = Corpus(paths: paths, format: try format.map(CorpusCatalog.format(named:)))
-    let pass = ScoringPass(layout: try layout(), options: options, threads: common.threadCount)
+    let model = try encoding.apply(to: &options, threads: common.threadCount)
     let sink = try OutputSink(path: common.output)
-    var totals = ScoreSummary(context: context)
+    let totals = try score(
+      corpus, with: ScoringPass(options, provider: model), into: sink,
+      totals: ScoreSummary(context: options.scorer.context),
+      // Rows of a model take their time: smaller chunks, so that results come and progress shows.
+      chunk: model == nil ? RecordChunk() : RecordChunk(byteLimit: 1 << 20, recordLimit: 512),
+      tool)
+    try sink.close()
+    if let summary {
+      var origin = ScoreSummary.Origin(
+        tool: "\(Self.toolName) \(BuildInfo.version)", lengthWeight: lengthWeight)
+      origin.signals = options.scorer.signals.map(\.id)
+      origin.model = model?.baseDigest
+      origin.adapter = model?.adapterDigest
+      let sink = try OutputSink(path: summary)
+      try sink.write(totals.line(origin))
+      try sink.close()
+    }
+    report(totals, context: options.scorer.context, seconds: Clock.seconds() - started, tool)
+    try tool.writeManifest(
+      common, inputs: try hashed(paths.flatMap { corpus.files(of: $0) }),
+      outputs: try hashed([common.output, summary ?? "-"]), kernels: model?.kernels)
+  }
+
+  private func score(
+    _ corpus: Corpus, with pass: ScoringPass, into sink: OutputSink, totals: ScoreSummary,
+    chunk: RecordChunk, _ tool: Tool
+  ) throws -> ScoreSummary {
+    var totals = totals
     let progress = Progress(tool)
-    let chunk = RecordChunk()
     var isAtEnd = false
     while !isAtEnd {
       chunk.removeAll()
-      while !chunk.isFull {
-        guard let line = try corpus.next() else {
+      while !chunk.isFull && !isAtEnd {
+        if let line = try corpus.next() {
+          chunk.append(line.bytes, at: line.location)
+        } else {
           isAtEnd = true
-          break
         }
-        chunk.append(line.bytes, at: line.location)
       }
-      for outcome in pass.score(chunk) {
+      for outcome in try pass.score(chunk) {
         switch outcome {
-        case .scored(let score, let line):
-          totals.add(score, tokens: nil)
-          try sink.write(line)
+        case .scored(let record):
+          totals.add(record.score, tokens: record.tokens, likelihood: record.likelihood)
+          try sink.write(record.line)
           try sink.write("\n")
         case .bad(let error):
-          guard totals.skippedRecords < common.skipInvalid else { throw error }
+          guard totals.skippedRecords < common.skipInvalid else {
+            progress.finish()
+            throw error
+          }
           totals.skippedRecords += 1
           tool.reportSkipped(error)
         }
@@ -93,7 +121,30 @@ struct ScoreCommand: ToolCommand {
       progress.show("\(totals.records) records")
     }
     progress.finish()
-    try sink.close()
+    return totals
+  }
+
+  /// What the user should know, on standard error.
+  private func report(_ totals: ScoreSummary, context: Int, seconds: Double, _ tool: Tool) {
+    if totals.skippedRecords > 0 { tool.note("\(totals.skippedRecords) bad records skipped") }
+    if totals.truncatedRecords > 0 {
+      tool.note(
+        "\(totals.truncatedRecords) of \(totals.records) records are longer than the context of "
+          + "\(context) tokens and lose \(totals.truncatedTargetTokens) target tokens")
+    }
+    if totals.lostRecords > 0 {
+      tool.note("\(totals.lostRecords) of \(totals.records) records have no target")
+    }
+    if let mean = totals.meanNLL { tool.detail("mean nll \(mean) nats a target token") }
+    tool.detail("\(totals.records) records in \((seconds * 100).rounded() / 100) s")
+  }
+
+  /// The regular files among `paths`, with their digests, where a manifest is wanted.
+  private func hashed(_ paths: [String]) throws -> [Manifest.File] {
+    if common.manifest == nil { return [] }
+    return try paths.filter { $0 != "-" && FileSystem.isRegularFile($0) }.map {
+      try Manifest.File(hashing: $0)
+    }
   }
 
   private func layout() throws -> RecordLayout {

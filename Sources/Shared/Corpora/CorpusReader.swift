@@ -28,6 +28,8 @@ package enum CorpusCatalog {
     /// Endings of file names that mean this format, compression aside.
     let endings: [String]
     let open: @Sendable (_ path: String) throws -> any CorpusReader
+    /// The files that are read for a path that the user names.
+    var files: @Sendable (_ path: String) -> [String] = { [$0] }
   }
 
   package static let all: [Format] = [
@@ -40,9 +42,9 @@ package enum CorpusCatalog {
     Format(name: "text", summary: "one document a file", endings: [".txt"]) {
       PlainTextReader(path: $0)
     },
-    Format(name: "dictd", summary: "a dictd dictionary, named by its index", endings: [".index"]) {
-      try DictdReader(path: $0)
-    },
+    Format(
+      name: "dictd", summary: "a dictd dictionary, named by its index", endings: [".index"],
+      open: { try DictdReader(path: $0) }, files: DictdReader.files),
   ]
 
   private static let compressions = [".gz", ".bz2", ".xz", ".zst", ".zstd"]
@@ -83,10 +85,17 @@ package final class Corpus: CorpusReader {
     while true {
       if reader == nil {
         guard let path = paths.popFirst() else { return nil }
-        reader = try (format ?? CorpusCatalog.format(ofPath: path)).open(path)
+        reader = try format(of: path).open(path)
       }
       if let line = try reader?.next() { return line }
       reader = nil
     }
+  }
+
+  /// The files that are read for `path`.
+  package func files(of path: String) -> [String] { format(of: path).files(path) }
+
+  private func format(of path: String) -> CorpusCatalog.Format {
+    format ?? CorpusCatalog.format(ofPath: path)
   }
 }

@@ -50,13 +50,28 @@ package struct RecordLayout: Sendable, Hashable {
     return true
   }
 
-  func name(_ field: String) -> String { names[field] ?? field }
+  /// The name of the canonical `field` in the user's records.
+  package func name(_ field: String) -> String { names[field] ?? field }
 
   /// Recognises the layout of a record and reads its content. `input_ids` wins over all others.
   ///
   /// - Throws: ``RecordError``.
   package func content(of fields: RecordFields) throws(RecordError) -> RecordContent {
     if fields.member(name("input_ids")) != nil { return try tokens(fields) }
+    if let content = try textContent(of: fields) { return content }
+    if fields.member(name("prompt")) != nil {
+      throw .missingField(fields.location, field: name("completion"))
+    }
+    if fields.member(name("instruction")) != nil {
+      throw .missingField(fields.location, field: name("output"))
+    }
+    var keys: [String] = []
+    for member in fields.members { keys.append((try? member.key.decoded()) ?? "?") }
+    throw .unknownLayout(fields.location, found: keys)
+  }
+
+  /// What the record says in words, whether or not it has `input_ids` too; nil if it says nothing.
+  package func textContent(of fields: RecordFields) throws(RecordError) -> RecordContent? {
     if fields.member(name("messages")) != nil {
       return .conversation(
         try conversation(fields, list: name("messages"), role: "role", content: "content"))
@@ -81,15 +96,7 @@ package struct RecordLayout: Sendable, Hashable {
         completion: try fields.string(name("output")))
     }
     if fields.member(name("text")) != nil { return .text(try fields.string(name("text"))) }
-    if fields.member(name("prompt")) != nil {
-      throw .missingField(fields.location, field: name("completion"))
-    }
-    if fields.member(name("instruction")) != nil {
-      throw .missingField(fields.location, field: name("output"))
-    }
-    var keys: [String] = []
-    for member in fields.members { keys.append((try? member.key.decoded()) ?? "?") }
-    throw .unknownLayout(fields.location, found: keys)
+    return nil
   }
 
   private func tokens(_ fields: RecordFields) throws(RecordError) -> RecordContent {

@@ -97,20 +97,34 @@ package struct RecordFields {
   /// The line with `key` set to `json`: replaced where it stands, else added at the end. Every other
   /// byte stays as it is.
   package func setting(_ key: String, to json: [UInt8]) -> [UInt8] {
+    setting([(key, json)])
+  }
+
+  /// The line with several keys set, those that are added in the order given.
+  package func setting(_ changes: [(key: String, json: [UInt8])]) -> [UInt8] {
     var result: [UInt8] = []
-    result.reserveCapacity(line.count + json.count + key.utf8.count + 4)
-    if let member = member(key) {
-      result.append(contentsOf: line[..<member.range.lowerBound])
-      result.append(contentsOf: json)
-      result.append(contentsOf: line[member.range.upperBound...])
-      return result
+    result.reserveCapacity(line.count + changes.reduce(0) { $0 + $1.json.count + $1.key.count + 4 })
+    var replacements: [(range: Range<Int>, json: [UInt8])] = []
+    var additions: [UInt8] = []
+    for change in changes {
+      if let member = member(change.key) {
+        replacements.append((member.range, change.json))
+      } else {
+        var writer = JSONWriter()
+        writer.key(change.key)
+        writer.raw(change.json)
+        if !members.isEmpty || !additions.isEmpty { additions.append(UInt8(ascii: ",")) }
+        additions += writer.bytes
+      }
     }
-    result.append(contentsOf: line[..<closingBrace])
-    var writer = JSONWriter()
-    if !members.isEmpty { result.append(UInt8(ascii: ",")) }
-    writer.key(key)
-    writer.raw(json)
-    result.append(contentsOf: writer.bytes)
+    var copied = 0
+    for (range, json) in replacements.sorted(by: { $0.range.lowerBound < $1.range.lowerBound }) {
+      result.append(contentsOf: line[copied..<range.lowerBound])
+      result.append(contentsOf: json)
+      copied = range.upperBound
+    }
+    result.append(contentsOf: line[copied..<closingBrace])
+    result.append(contentsOf: additions)
     result.append(contentsOf: line[closingBrace...])
     return result
   }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Examples
 
 /// How well a model foresees the targets of one example.
 package struct Likelihood: Sendable, Equatable {
   /// Sum of -log p over the targets, nats.
   package var nll: Double
-  /// Targets summed over: each has a token before it.
   package var targetTokens: Int
   /// Targets that were the model's first choice.
   package var correctTokens: Int
@@ -14,4 +14,10 @@ package struct Likelihood: Sendable, Equatable {
     self.targetTokens = targetTokens
     self.correctTokens = correctTokens
   }
+}
+
+/// Somebody with a model. What it says of an example must not depend on the others in the row.
+package protocol LikelihoodProvider {
+  /// The likelihoods of examples that are computed together, in their order.
+  func likelihoods(of row: [Example]) throws -> [Likelihood]
 }

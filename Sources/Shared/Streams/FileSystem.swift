@@ -13,6 +13,11 @@ package enum FileSystem {
     return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
   }
 
+  package static func isRegularFile(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+  }
+
   /// Creates `path` and what is missing above it.
   package static func createDirectory(_ path: String) throws(StreamError) {
     if path.isEmpty || isDirectory(path) { return }

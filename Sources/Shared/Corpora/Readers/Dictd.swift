@@ -22,8 +22,7 @@ final class DictdReader: CorpusReader {
   private let output = LineBuffer()
 
   init(path: String) throws {
-    let stem = path.hasSuffix(".index") ? String(path.dropLast(6)) : path
-    let tried = ["\(stem).dict", "\(stem).dict.dz"]
+    let tried = DictdReader.candidates(path)
     guard let dictionaryPath = tried.first(where: FileSystem.exists) else {
       throw CorpusError.missingDictionary(index: path, tried: tried)
     }
@@ -49,6 +48,16 @@ final class DictdReader: CorpusReader {
     self.entries = entries[...]
     self.headwords = headwords
     self.subject = subject
+  }
+
+  /// The index and its dictionary.
+  static func files(of path: String) -> [String] {
+    [path] + candidates(path).filter(FileSystem.exists).prefix(1)
+  }
+
+  private static func candidates(_ index: String) -> [String] {
+    let stem = index.hasSuffix(".index") ? String(index.dropLast(6)) : index
+    return ["\(stem).dict", "\(stem).dict.dz"]
   }
 
   func next() throws -> CorpusLine? {
