@@ -4,8 +4,8 @@ internal import Streams
 
 /// A dictd dictionary (dictd(8), dictfmt(1)), named by its index; the `.dict` or `.dict.dz` lies beside it.
 ///
-/// Each entry becomes `{"prompt":"Define the term \"X\".","completion":…,"category":…,"source":"X"}`, in
-/// the order of the index, an entry with several headwords once. The dictionary is held in memory,
+/// Each entry becomes `{"prompt":"Define the term \"X\".","completion":…,"category":…,"date":…,"source":"X"}`,
+/// in the order of the index, an entry with several headwords once. The dictionary is held in memory,
 /// as the index refers to its bytes.
 final class DictdReader: CorpusReader {
   private struct Entry {
@@ -74,6 +74,7 @@ final class DictdReader: CorpusReader {
           writer.field("prompt", "Define the \(subject)term \"\(headword)\".")
           writer.field("completion", article.body)
           writer.field("category", ifPresent: article.category)
+          writer.field("date", ifPresent: article.date)
           writer.field("source", headword)
         })
     }

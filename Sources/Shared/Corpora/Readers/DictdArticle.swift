@@ -5,12 +5,15 @@
 /// An entry starts with its headwords, one a line from the first column, then the article, indented and
 /// filled to the width of a terminal. A paragraph may start with a tag such as `<language, humour>`, after
 /// a number or a pronunciation. Here the headwords and tags are cut off, lines of a paragraph are joined
-/// (lines that are indented further stay lines of their own), and braces around cross-references go.
+/// (lines that are indented further stay lines of their own), braces around cross-references go, and the
+/// date of the last revision, which says nothing of the headword, is taken from the end.
 struct DictdArticle {
   /// The first headword.
   let title: String
   /// The first subject of the first tag.
   let category: String?
+  /// Last revision, as 2014-10-25.
+  let date: String?
   let body: String
 
   init(_ text: String) {
@@ -32,7 +35,9 @@ struct DictdArticle {
       if !text.isEmpty { paragraphs.append(text) }
     }
     self.category = category
-    body = paragraphs.joined(separator: "\n\n")
+    var body = paragraphs.joined(separator: "\n\n")
+    date = DictdArticle.removeDate(&body)
+    self.body = body
   }
 
   private static func indent(_ line: Substring) -> Int {
@@ -92,6 +97,20 @@ struct DictdArticle {
     let subject = inside.split(separator: ",")[0]
     text = String(head) + tail
     return subject.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
+  }
+
+  /// Removes `(2014-10-25)` at the end of the text.
+  private static func removeDate(_ text: inout String) -> String? {
+    let tail = Array(text.utf8.suffix(12))
+    let pattern = Array("(0000-00-00)".utf8)
+    guard tail.count == pattern.count,
+      zip(tail, pattern).allSatisfy({ byte, wanted in
+        wanted == 0x30 ? (0x30...0x39).contains(byte) : byte == wanted
+      })
+    else { return nil }
+    text.removeLast(12)
+    while let last = text.last, last.isWhitespace { text.removeLast() }
+    return String(decoding: tail[1..<11], as: UTF8.self)
   }
 
   /// `{X}` becomes X; braces that hold others or start with a blank are code and stay.
