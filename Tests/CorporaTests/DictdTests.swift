@@ -46,7 +46,8 @@ private struct DictionaryFolder {
   }
 
   private func read(_ entries: [(headwords: [String], text: String)]) throws -> [JSONValue] {
-    try records(try DictionaryFolder(entries).index)
+    let dictionary = try DictionaryFolder(entries)
+    return try withExtendedLifetime(dictionary) { try records(dictionary.index) }
   }
 
   @Test func entryBecomesPromptAndCompletion() throws {

@@ -8,12 +8,13 @@ enum UTF8Text {
     _ bytes: ArraySlice<UInt8>, at location: RecordLocation
   ) throws(CorpusError) -> String {
     if let text = String(validating: bytes, as: UTF8.self) { return text }
-    // Rare and final: look for the place by halving what still is valid.
+    // Rare and final: the place is looked for by halving what is valid but for a cut last character.
     var (good, bad) = (0, bytes.count)
     while bad - good > 1 {
       let middle = (good + bad) / 2
       if isValid(bytes.prefix(middle)) { good = middle } else { bad = middle }
     }
+    while good > 0 && String(validating: bytes.prefix(good), as: UTF8.self) == nil { good -= 1 }
     throw .notUTF8(location, offset: good)
   }
 
