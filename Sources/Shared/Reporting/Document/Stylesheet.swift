@@ -112,11 +112,11 @@ enum Stylesheet {
     svg .ink6{fill:var(--i6)}svg .ink7{fill:var(--i7)}svg .ink8{fill:var(--i8)}
     .scroll{overflow:auto;max-height:560px;margin:14px 0;border-bottom:1px solid var(--rule)}
     table{border-collapse:collapse;font-size:13px;line-height:1.4;min-width:100%}
-    caption{text-align:left;color:var(--soft);padding:0 0 6px;max-width:90ch}
+    caption{text-align:left;color:var(--soft);padding:0 0 6px;max-width:min(90ch,calc(100vw - 40px))}
     th,td{padding:3px 10px;text-align:left;vertical-align:baseline;border-top:1px solid var(--grid)}
     th{position:sticky;top:0;background:var(--tint);font-weight:600;border-bottom:1px solid var(--rule);\
     vertical-align:bottom}
-    td.t{max-width:420px;overflow-wrap:break-word}
+    td.t{white-space:nowrap}td.w{min-width:150px;max-width:420px;overflow-wrap:anywhere}
     th.n,td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
     th.n{white-space:normal}
     td.s{color:var(--soft);white-space:nowrap}

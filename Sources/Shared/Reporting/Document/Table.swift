@@ -47,6 +47,7 @@ struct Table {
         let text = index < row.cells.count ? row.cells[index] : NumberText.none
         switch column {
         case .source: line.add("td", [column.style]).add("code", text: text)
+        case .text where text.count > 28: line.add("td", [.class("w")], text: text)
         default: line.add("td", [column.style], text: text)
         }
       }

@@ -87,7 +87,7 @@ enum ProvenanceSection: ReportSection {
       table.row([
         file.file, short(file.expected),
         file.found == nil ? "gone" : file.found == file.expected ? "matches" : "differs",
-        NumberText.paths(file.saidBy),
+        file.saidBy[0] + (file.saidBy.count > 1 ? " and \(file.saidBy.count - 1) more" : ""),
       ])
     }
     return table
