@@ -30,5 +30,6 @@ import Testing
         == "shards/client-000.t*.jsonl")
     #expect(NumberText.paths(["a", "aa"]) == "a*")
     #expect(NumberText.paths(["x", "y"]) == "*")
+    #expect(NumberText.paths(["a/r-019", "a/r-011"]) == "a/r-*")
   }
 }

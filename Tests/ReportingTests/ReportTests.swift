@@ -15,7 +15,8 @@ import Testing
   /// `<` is escaped, and so are quotes inside values.
   private func markup(_ html: String) -> [String: Int] {
     var counts: [String: Int] = [:]
-    let pattern = #/<(\/?[a-zA-Z!][^\s>\/]*)((?:\s+[a-zA-Z0-9:-]+(?:=(?:"[^"]*"|'[^']*'|[^\s>]+))?)*)\s*>/#
+    let pattern =
+      #/<(\/?[a-zA-Z!][^\s>\/]*)((?:\s+[a-zA-Z0-9:-]+(?:=(?:"[^"]*"|'[^']*'|[^\s>]+))?)*)\s*>/#
     for match in html.matches(of: pattern) {
       counts["<\(match.1)", default: 0] += 1
       for attribute in match.2.matches(of: #/\s([a-zA-Z0-9:-]+)(?:="[^"]*"|='[^']*')?/#) {
@@ -67,7 +68,9 @@ import Testing
 
   @Test func nothingIsLoadedOrRun() throws {
     let page = try html(try RunFixture())
-    for text in ["<script", "<link", "<img", "<iframe", " src=", " style=", "url(", "http:", "@import"] {
+    for text in [
+      "<script", "<link", "<img", "<iframe", " src=", " style=", "url(", "http:", "@import",
+    ] {
       #expect(!page.contains(text), "\(text)")
     }
     #expect(page.matches(of: #/href="([^"]*)"/#).allSatisfy { $0.1.hasPrefix("#") })

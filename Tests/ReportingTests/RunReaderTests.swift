@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Records
 import Reporting
 import Streams
@@ -32,7 +33,9 @@ import Testing
     try fixture.write("shards/client-001.test.jsonl", "{\"text\":\"other\"}\n")
     let checked = try RunReader().read(fixture.path).checkedFiles
     func state(_ file: String, by source: String) -> Bool? {
-      checked.first { $0.file == file && $0.saidBy.contains(source) }.map { $0.found == $0.expected }
+      checked.first { $0.file == file && $0.saidBy.contains(source) }.map {
+        $0.found == $0.expected
+      }
     }
     #expect(state("shards/client-000.test.jsonl", by: "shards/plan.json") == true)
     #expect(state("shards/client-001.test.jsonl", by: "shards/plan.json") == false)
@@ -55,10 +58,10 @@ import Testing
     #expect(abs(own.loss - 3.25) < 1e-12)
     #expect(
       outcome.sentences == [
-        "On the held-out records the global model of round 2 loses 3.200 nats per target token, "
-          + "0.560 less than the base model (3.760).",
-        "Trained on its own data only, a client's model loses 3.400 on the same records on average "
-          + "over 2 clients; federation is better by 0.200.",
+        "On the held-out records the global model of round 2 has a loss of 3.200 nats per target "
+          + "token, 0.560 below the base model (3.760).",
+        "A client's model trained on its own data only has 3.400 on the same records, averaged over "
+          + "2 clients; federation is better by 0.200.",
         "The global model does worst on the records of client 1: 3.300, where its own model has "
           + "3.600; it beats the client's own model for 1 of 2 clients.",
       ])
@@ -69,7 +72,8 @@ import Testing
     #expect(ClientID("000") == ClientID("0"))
     #expect(ClientID(fileName: "client-012.train.jsonl") == ClientID("12"))
     #expect(ClientID(fileName: "global.safetensors") == nil)
-    #expect(["10", "b", "9", "a"].map(ClientID.init).sorted().map(\.name) == ["9", "10", "a", "b"])
+    #expect(
+      ["10", "b", "9", "a"].map(ClientID.init).sorted().map(\.name) == ["9", "10", "a", "b"])
   }
 
   @Test func damagedLineIsPlaced() throws {
@@ -118,7 +122,8 @@ import Testing
     let fixture = try RunFixture()
     try fixture.write(
       "eval/base.heldout.json",
-      "{\n  \"type\": \"score_summary\",\n  \"v\": 1,\n  \"target_tokens\": 10,\n  \"nll\": 50\n}\n")
+      "{\n  \"type\": \"score_summary\",\n  \"v\": 1,\n  \"target_tokens\": 10,\n  \"nll\": 50\n}\n"
+    )
     let run = try RunReader().read(fixture.path)
     #expect(Outcome(run).base?.loss == 5)
     try fixture.write("eval/base.heldout.json", "{\n  \"type\": \"score_summary\",\n  oops\n}\n")
@@ -157,5 +162,19 @@ import Testing
     #expect(run.evaluations.map(\.loss) == [2])
     #expect(run.trainings.map(\.tokens) == [4])
     #expect(run.unknownLines == ["later": 1])
+  }
+}
+
+@Suite struct ReportDocumentationTests {
+  @Test func samplesAreRead() throws {
+    let text = try String(
+      contentsOfFile: "\(PackageLayout.root)/Documentation/formats/report.md", encoding: .utf8)
+    let sample = try #require(text.firstMatch(of: #/```json\n([\s\S]*?)```/#)).1
+    let folder = try TemporaryDirectory()
+    let run = try RunReader().read(try folder.write("sample.jsonl", String(sample)))
+    #expect(run.recordLosses.count == 1)
+    #expect(run.evaluations.map(\.loss) == [5])
+    #expect(run.trainings.map(\.client) == [ClientID("3")])
+    #expect(run.unknownLines.isEmpty)
   }
 }

@@ -24,7 +24,8 @@ import Testing
   }
 
   @Test func exactEndsKeepRoundTicksInside() {
-    let steps = Scale(.linear, over: [1, 66], to: (0, 130), tickCount: 5, whole: true, isExact: true)
+    let steps = Scale(
+      .linear, over: [1, 66], to: (0, 130), tickCount: 5, whole: true, isExact: true)
     #expect(steps.low == 1 && steps.high == 66)
     #expect(steps.ticks.map(\.text) == ["20", "40", "60"])
     #expect(abs(steps.position(66) - 130) < 1e-9)
@@ -46,10 +47,12 @@ import Testing
     #expect(scale.position(.nan) == 50)
   }
 
-  @Test(arguments: [
-    [], [0], [5, 5], [-3, -3], [1e-300, 2e-300], [-1e308, 1e308], [.nan, .infinity], [1e99, 1e100],
-    [3, 3.0000000001],
-  ] as [[Double]])
+  @Test(
+    arguments: [
+      [], [0], [5, 5], [-3, -3], [1e-300, 2e-300], [-1e308, 1e308], [.nan, .infinity],
+      [1e99, 1e100],
+      [3, 3.0000000001],
+    ] as [[Double]])
   func oddValuesGiveAFiniteScale(values: [Double]) {
     for kind in [Scale.Kind.linear, .binaryLogarithm] {
       for (whole, isExact) in [(false, false), (true, false), (false, true), (true, true)] {

@@ -103,7 +103,7 @@ package struct Report {
   private func write(_ run: Run, number: Int, into body: HTMLElement) {
     let article = body.add("article", [.id(Anchor(run: number, section: "top"))])
     article.newline()
-    article.add("h1", text: run.isFolder ? "Federated LoRA run \(run.name)" : "Records of \(run.name)")
+    article.add("h1", text: run.isFolder ? "Federated LoRA: \(run.name)" : "Records of \(run.name)")
     article.newline()
     let sections = SectionCatalog.all.filter { $0.applies(to: run) }
     let list = article.add("nav", [.label("Sections")]).add("ul")

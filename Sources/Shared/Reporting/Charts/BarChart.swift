@@ -15,7 +15,8 @@ struct BarChart {
   var rowHeight = 20.0
 
   func draw(in parent: HTMLElement) {
-    let widest = rows.map { Drawing.width(of: PrintableText.shortened($0.label, to: 18)) }.max() ?? 0
+    let widest =
+      rows.map { Drawing.width(of: PrintableText.shortened($0.label, to: 18)) }.max() ?? 0
     let left = min(130, max(50, widest + 12))
     let right = width - 64
     let top = 6.0

@@ -44,7 +44,8 @@ struct BoxChart {
   var rowHeight = 22.0
 
   func draw(in parent: HTMLElement) {
-    let widest = rows.map { Drawing.width(of: PrintableText.shortened($0.label, to: 18)) }.max() ?? 0
+    let widest =
+      rows.map { Drawing.width(of: PrintableText.shortened($0.label, to: 18)) }.max() ?? 0
     let left = min(130, max(50, widest + 12))
     let top = 26.0
     let bottom = top + Double(rows.count) * rowHeight

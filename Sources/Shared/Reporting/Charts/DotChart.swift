@@ -14,7 +14,8 @@ struct DotChart {
   var digits = 3
 
   func draw(in parent: HTMLElement) {
-    let widest = rows.map { Drawing.width(of: PrintableText.shortened($0.label, to: 18)) }.max() ?? 0
+    let widest =
+      rows.map { Drawing.width(of: PrintableText.shortened($0.label, to: 18)) }.max() ?? 0
     let left = min(130, max(50, widest + 12))
     let right = width - 16
     let top = 8.0

@@ -41,15 +41,17 @@ struct Drawing {
   let width: Double
   let height: Double
 
-  /// - Parameter description: what the drawing shows, for readers who cannot see it.
-  init(in parent: HTMLElement, width: Double, height: Double, description: String) {
+  /// - Parameter description: what the drawing shows, for readers who cannot see it; nil for one
+  ///   that only repeats the text beside it.
+  init(in parent: HTMLElement, width: Double, height: Double, description: String?) {
     var attributes: [HTMLAttribute] = [
       .init("width", width), .init("height", height), .init("viewBox", [0, 0, width, height]),
-      .init("role", "img"), .label(description),
+      description == nil ? .init("aria-hidden", "true") : .init("role", "img"),
     ]
     // Shrunk to a narrow window, a very wide drawing could not be read: it scrolls instead.
     if width > 640 { attributes.insert(.class("wide"), at: 0) }
     element = parent.add("svg", attributes)
+    if let description { element.add("title", text: description) }
     self.width = width
     self.height = height
   }
@@ -99,7 +101,7 @@ struct Drawing {
     }
     if let style { attributes.append(style) }
     let label = element.add("text", attributes, text: text)
-    if let title, title != text { label.add("title", text: title) }
+    if let title { label.add("title", text: title) }
   }
 
   /// The mark of a series: circle, square, triangle, diamond, so that colour is never alone.

@@ -37,6 +37,7 @@ struct HeatMap {
     let longest = columnLabels.map { Drawing.width(of: $0) }.max() ?? 0
     let isSlanted = longest > cellWidth - 2 && !columnLabels.contains("")
     let top = 26 + (isSlanted ? min(70, longest * 0.75) + 6 : 14)
+    let columnTitle = PrintableText.shortened(self.columnTitle, to: 40)
     let width = max(
       left + Double(columnLabels.count) * cellWidth + (isSlanted ? 26 : 6),
       left + Drawing.width(of: columnTitle) + 8)
@@ -46,7 +47,7 @@ struct HeatMap {
       description:
         "Heat map: \(columnTitle) by \(rowTitle), \(rowLabels.count) rows, "
         + "\(columnLabels.count) columns")
-    drawing.text(columnTitle, left, 14, style: .class("axis"))
+    drawing.text(columnTitle, left, 14, style: .class("axis"), title: self.columnTitle)
     drawing.text(rowTitle, 2, top - 6, style: .class("axis"))
     for (column, label) in columnLabels.enumerated() {
       let x = left + (Double(column) + 0.5) * cellWidth

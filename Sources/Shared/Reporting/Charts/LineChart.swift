@@ -33,7 +33,8 @@ struct LineChart {
     let bottom = height - 36
     let ys = series.flatMap { $0.points.map(\.y) } + alsoCovering
     let xs = series.flatMap { $0.points.map(\.x) } + xRange
-    let x = Scale(.linear, over: xs, to: (left, right), tickCount: 5, whole: wholeX,
+    let x = Scale(
+      .linear, over: xs, to: (left, right), tickCount: 5, whole: wholeX,
       isExact: true)
     let y = Scale(.linear, over: ys, to: (bottom, top), tickCount: 4)
     let drawing = Drawing(

@@ -88,7 +88,8 @@ package struct Scale {
     let raw = span / Double(max(1, count))
     let power = pow(10, floor(log10(raw)))
     let factor = raw / power
-    var step = (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 2.5 ? 2.5 : factor <= 5 ? 5 : 10) * power
+    var step =
+      (factor <= 1 ? 1 : factor <= 2 ? 2 : factor <= 2.5 ? 2.5 : factor <= 5 ? 5 : 10) * power
     if whole { step = step == 2.5 ? 5 : max(1, step) }
     return step
   }

@@ -37,7 +37,7 @@ package final class HTMLDocument {
 }
 
 /// A place in an ``HTMLDocument`` where more can be put. Names of elements and attributes are
-/// literals of this program; data can only become text or the value of an attribute made for text.
+/// literals of this program; data can only become text.
 package struct HTMLElement {
   /// An `xmlNode`; untyped, so that libxml2 stays inside this file.
   private let node: UnsafeMutableRawPointer?
@@ -91,7 +91,7 @@ package struct HTMLElement {
   private var owner: xmlDocPtr? { parent?.pointee.doc }
 }
 
-/// An attribute. Those that could carry a link, a style or a script cannot be made from data.
+/// An attribute: literals and numbers only, so that data never stands inside a tag.
 package struct HTMLAttribute {
   let name: StaticString
   let value: String
@@ -121,10 +121,7 @@ package struct HTMLAttribute {
     .init("class", raw: "\(prefix)\(number)")
   }
 
-  /// A label that is read aloud: the only attribute that takes text from data.
-  static func label(_ text: String) -> HTMLAttribute {
-    .init("aria-label", raw: PrintableText.visible(text))
-  }
+  static func label(_ text: StaticString) -> HTMLAttribute { .init("aria-label", text) }
 
   static func id(_ anchor: Anchor) -> HTMLAttribute { .init("id", raw: anchor.name) }
   static func link(to anchor: Anchor) -> HTMLAttribute { .init("href", raw: "#" + anchor.name) }

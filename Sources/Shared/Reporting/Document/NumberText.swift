@@ -33,6 +33,8 @@ package enum NumberText {
     return value < 0 ? "−" + text : text
   }
 
+  package static func count(_ value: Int?) -> String { value.map { count($0) } ?? none }
+
   /// `digits` significant digits; powers of ten for the very small and very large.
   package static func significant(_ value: Double, _ digits: Int) -> String {
     guard value.isFinite else { return none }
@@ -126,7 +128,8 @@ package enum NumberText {
   private static func format(_ pattern: String, _ digits: Int, _ value: Double) -> String {
     var buffer = [CChar](repeating: 0, count: 400)
     let length = withVaList([Int32(digits), value]) { vsnprintf(&buffer, 400, pattern, $0) }
-    return String(decoding: buffer.prefix(max(0, Int(length))).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    return String(
+      decoding: buffer.prefix(max(0, Int(length))).map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 }
 

@@ -25,7 +25,7 @@ extension HTMLElement {
       let list = figure.add("ul", [.class("legend")])
       for entry in legend {
         let item = list.add("li")
-        let drawing = Drawing(in: item, width: 26, height: 12, description: "")
+        let drawing = Drawing(in: item, width: 26, height: 12, description: nil)
         drawing.line(0, 6, 26, 6, entry.style.line)
         drawing.mark(entry.style, 13, 6)
         item.text(" " + entry.text)

@@ -122,6 +122,7 @@ enum Stylesheet {
     td.s{color:var(--soft);white-space:nowrap}
     tr.total td{font-weight:600;border-top:1px solid var(--soft)}
     code{font:12px/1.4 ui-monospace,"DejaVu Sans Mono","Liberation Mono",monospace}
+    section+article,article+article{margin-top:72px;border-top:4px solid var(--rule);padding-top:20px}
     footer{margin-top:48px;border-top:1px solid var(--rule);font-size:13px;color:var(--soft)}
     @media (max-width:520px){body{padding:16px 12px 40px}h1{font-size:21px}\
     dl{grid-template-columns:1fr 1fr}p.answer{font-size:16px}}

@@ -31,7 +31,7 @@ struct Table {
   func write(into parent: HTMLElement) {
     if rows.isEmpty { return }
     let frame = parent.add(
-      "div", [.class("scroll"), .init("tabindex", "0"), .init("role", "region"), .label(caption)])
+      "div", [.class("scroll"), .init("tabindex", "0"), .init("role", "region"), .label("Table")])
     let table = frame.add("table")
     table.add("caption", text: caption)
     table.newline()

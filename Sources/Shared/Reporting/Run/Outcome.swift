@@ -32,7 +32,9 @@ package struct Outcome {
   package init(_ run: Run) { self.run = run }
 
   /// The base model on the held-out records.
-  package var base: Pooled? { Pooled(run.evaluations.filter { $0.model == .base && $0.set == .heldout }) }
+  package var base: Pooled? {
+    Pooled(run.evaluations.filter { $0.model == .base && $0.set == .heldout })
+  }
 
   /// The global model of the last evaluated round on the held-out records.
   package var global: Pooled? { Pooled(last(of: global(on: .heldout))) }
@@ -48,13 +50,16 @@ package struct Outcome {
   package var hasLocalArm: Bool { run.evaluations.contains { $0.arm == "local" } }
 
   /// What tables call ``own``.
-  package var ownName: String { hasLocalArm ? "local (own data only)" : "local (before aggregation)" }
+  package var ownName: String {
+    hasLocalArm ? "local (own data only)" : "local (before aggregation)"
+  }
 
   /// The last round with an evaluation of the global model.
   package var lastRound: Int? { global(on: .heldout).compactMap(\.round).max() }
 
   package var rounds: [Int] {
-    let all = run.evaluations.map(\.round) + run.trainings.map(\.round) + run.aggregations.map(\.round)
+    let all =
+      run.evaluations.map(\.round) + run.trainings.map(\.round) + run.aggregations.map(\.round)
     return Set(all.compactMap { $0 }).sorted()
   }
 
@@ -113,7 +118,7 @@ package struct Outcome {
     if let global {
       var text = "On the held-out records the global model"
       if let round = lastRound { text += " of round \(round)" }
-      text += " loses \(Self.nats(global.loss)) nats per target token"
+      text += " has a loss of \(Self.nats(global.loss)) nats per target token"
       if let base { text += ", \(Self.change(from: base.loss, to: global.loss, "the base model"))" }
       sentences.append(text + ".")
     }
@@ -121,10 +126,10 @@ package struct Outcome {
       let count = own.evaluations.count
       let subject =
         hasLocalArm
-        ? "Trained on its own data only, a client's model loses"
-        : "Before aggregation a client's model loses"
+        ? "A client's model trained on its own data only has"
+        : "Before aggregation a client's model has"
       var text = "\(subject) \(Self.nats(own.loss)) on the same records"
-      if count > 1 { text += " on average over \(NumberText.counted(count, "client"))" }
+      if count > 1 { text += ", averaged over \(NumberText.counted(count, "client"))" }
       if let global {
         let gain = own.loss - global.loss
         text +=
@@ -145,7 +150,8 @@ package struct Outcome {
       }
       let better = pairs.count { $0.0 < $0.1 }
       if !pairs.isEmpty {
-        text += "; it beats the client's own model for \(better) of "
+        text +=
+          "; it beats the client's own model for \(better) of "
           + NumberText.counted(pairs.count, "client")
       }
       sentences.append(text + ".")
@@ -157,8 +163,8 @@ package struct Outcome {
 
   private static func change(from old: Double, to new: Double, _ what: String) -> String {
     let difference = new - old
-    if abs(difference) < 0.0005 { return "as much as \(what)" }
-    return "\(nats(abs(difference))) \(difference < 0 ? "less" : "more") than \(what) "
+    if abs(difference) < 0.0005 { return "the same as \(what)" }
+    return "\(nats(abs(difference))) \(difference < 0 ? "below" : "above") \(what) "
       + "(\(nats(old)))"
   }
 }

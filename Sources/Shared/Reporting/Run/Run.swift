@@ -78,6 +78,15 @@ package struct RecordLoss {
   package let quality: Double?
 }
 
+/// What a limit on the context took away, and what was passed over.
+package struct Cut {
+  package var skippedRecords: Int?
+  package var truncatedRecords: Int?
+  package var truncatedTargetTokens: Int?
+  /// Records without any target left.
+  package var lostRecords: Int?
+}
+
 /// One evaluation: a model on a set of records, as `cl-score --summary` writes it.
 package struct Evaluation {
   /// What was evaluated, told by the file's name.
@@ -104,7 +113,8 @@ package struct Evaluation {
   /// Sum over the target tokens, nats; nil when nothing was evaluated.
   package var nll: Double?
   package var tokenAccuracy: Double?
-  package var lostRecords: Int?
+  package var tokens: Int?
+  package var cut = Cut()
   package var modelPath: String?
   package var adapter: String?
 
@@ -145,6 +155,11 @@ package struct Training {
   package var round: Int?
   package var client: ClientID?
   package var steps: [Step] = []
+  package var cut = Cut()
+  package var trainableParameters: Int?
+  package var kernels: String?
+  package var threads: Int?
+  package var precision: String?
   package var end: End?
 
   package var stepCount: Int { end?.steps ?? steps.count }

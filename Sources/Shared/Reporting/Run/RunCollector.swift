@@ -123,7 +123,8 @@ struct RunCollector {
     evaluation.targetTokens = try line.count("target_tokens") ?? 0
     evaluation.nll = try line.number("nll")
     evaluation.tokenAccuracy = try line.number("token_accuracy")
-    evaluation.lostRecords = try line.count("lost_records")
+    evaluation.tokens = try line.count("tokens")
+    evaluation.cut = try RunCollector.cut(line)
     evaluation.modelPath = try line.text("model")
     evaluation.adapter = adapter
     if evaluation.nll == nil {
@@ -133,7 +134,8 @@ struct RunCollector {
     }
   }
 
-  private mutating func newTraining(_ line: LineFields, _ role: FileRole) throws(RecordError) -> Int {
+  private mutating func newTraining(_ line: LineFields, _ role: FileRole) throws(RecordError) -> Int
+  {
     var training = Training(source: role.source)
     training.arm = role.arm
     training.round = try line.count("round") ?? role.round
@@ -144,7 +146,20 @@ struct RunCollector {
   }
 
   private mutating func addStart(_ line: LineFields, _ role: FileRole) throws(RecordError) {
-    _ = try newTraining(line, role)
+    let index = try newTraining(line, role)
+    run.trainings[index].cut = try RunCollector.cut(line)
+    run.trainings[index].trainableParameters = try line.count("trainable_parameters")
+    run.trainings[index].kernels = try line.text("kernels")
+    run.trainings[index].threads = try line.count("threads")
+    run.trainings[index].precision = try line.text("precision")
+  }
+
+  private static func cut(_ line: LineFields) throws(RecordError) -> Cut {
+    Cut(
+      skippedRecords: try line.count("skipped_records"),
+      truncatedRecords: try line.count("truncated_records"),
+      truncatedTargetTokens: try line.count("truncated_target_tokens"),
+      lostRecords: try line.count("lost_records"))
   }
 
   private mutating func addStep(_ line: LineFields, _ role: FileRole) throws(RecordError) {
@@ -194,7 +209,8 @@ struct RunCollector {
           adapter: try part.text("adapter")))
     }
     for element in try line.elements("refused") ?? [] {
-      let name = element.text ?? element["name"]?.text ?? element["client"]?.text ?? "?"
+      let client = element["client"]?.text.map { ClientID($0).label }
+      let name = element.text ?? client ?? element["file"]?.text ?? "?"
       aggregation.refused.append(name + (element["reason"]?.text.map { ": \($0)" } ?? ""))
     }
     aggregation.effectiveClients = try line.number("effective_clients")

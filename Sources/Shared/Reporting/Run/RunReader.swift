@@ -74,7 +74,8 @@ package struct RunReader {
   }
 
   /// Files of the folders that a run is made of, in the order of their paths' bytes.
-  private static func files(in folder: String, below prefix: String) throws(StreamError) -> [String] {
+  private static func files(in folder: String, below prefix: String) throws(StreamError) -> [String]
+  {
     var found: [String] = []
     for name in try FileSystem.entries(of: prefix.isEmpty ? folder : "\(folder)/\(prefix)") {
       let path = prefix.isEmpty ? name : "\(prefix)/\(name)"
@@ -149,7 +150,8 @@ package struct RunReader {
     of buffer: UnsafeRawBufferPointer
   ) -> [(number: Int, bytes: UnsafeRawBufferPointer)] {
     var lines: [(Int, UnsafeRawBufferPointer)] = []
-    for (index, part) in buffer.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated()
+    for (index, part) in buffer.split(separator: 0x0a, omittingEmptySubsequences: false)
+      .enumerated()
     where !part.allSatisfy({ $0 <= 0x20 }) {
       lines.append((index + 1, UnsafeRawBufferPointer(rebasing: part)))
     }

@@ -34,8 +34,10 @@ enum AggregationSection: ReportSection {
     if weighted.isEmpty && drift.isEmpty { return }
     let drawn = weighted.prefix(PlanSection.drawnClients)
     parent.figure(
-      "Left: weight of each client's adapter in the last round. Right: drift, how far the clients' "
-        + "adapters lie from their mean relative to its size, after each round."
+      "Left: weight of each client's adapter in the last round. Right: aggregation drift by round: how "
+        + "far the aggregated update lies from the weighted mean of the clients' updates, relative to "
+        + "that mean (Frobenius norms). 0 means that nothing was lost by averaging the factors A and B "
+        + "apart."
     ) { plots in
       if !weighted.isEmpty {
         BarChart(
@@ -87,7 +89,7 @@ enum AggregationSection: ReportSection {
     ) { plots in
       for (title, value) in [
         ("drift by layer", { (module: Aggregation.Module) in module.drift }),
-        ("norm of the aggregated update by layer", { module in module.norm }),
+        ("norm of the mean update by layer", { module in module.norm }),
       ] {
         map(title, value, parts: parts, cells: cells, layers: layers)?.draw(in: plots)
       }
@@ -121,7 +123,8 @@ enum AggregationSection: ReportSection {
 
   private static func roundTable(_ aggregations: [Aggregation]) -> Table {
     var table = Table(
-      "Every aggregation. In and out: bytes of the clients' adapters and of the aggregate.",
+      "Every aggregation. Effective clients: 1 / sum of squared weights. In and out: bytes of the "
+        + "clients' adapters and of the aggregate.",
       [
         .text("Arm"), .number("Round"), .text("Rule"), .text("Weights by"), .number("Clients"),
         .number("Effective clients"), .text("Refused"), .number("Rank"), .number("Drift"),
@@ -129,12 +132,12 @@ enum AggregationSection: ReportSection {
       ])
     for part in aggregations {
       table.row([
-        part.arm ?? NumberText.none, part.round.map { NumberText.count($0) } ?? NumberText.none,
+        part.arm ?? NumberText.none, NumberText.count(part.round),
         part.rule ?? NumberText.none, part.weights ?? NumberText.none,
         NumberText.count(part.clients.count),
         part.effectiveClients.map { NumberText.fixed($0, 2) } ?? NumberText.none,
         part.refused.isEmpty ? "none" : part.refused.joined(separator: "; "),
-        part.rank.map { NumberText.count($0) } ?? NumberText.none,
+        NumberText.count(part.rank),
         part.drift.map { NumberText.significant($0, 3) } ?? NumberText.none,
         part.bytesIn.map(NumberText.bytes) ?? NumberText.none,
         part.bytesOut.map(NumberText.bytes) ?? NumberText.none, part.source,
@@ -152,11 +155,11 @@ enum AggregationSection: ReportSection {
       ])
     for part in aggregations {
       for client in part.clients {
-        func count(_ value: Int?) -> String { value.map(NumberText.count) ?? NumberText.none }
         table.row([
-          count(part.round), client.id.label,
+          NumberText.count(part.round), client.id.label,
           client.weight.map { NumberText.percent($0, 2) } ?? NumberText.none,
-          count(client.records), count(client.tokens), count(client.targetTokens), part.source,
+          NumberText.count(client.records), NumberText.count(client.tokens),
+          NumberText.count(client.targetTokens), part.source,
         ])
       }
     }
@@ -165,7 +168,8 @@ enum AggregationSection: ReportSection {
 
   private static func moduleTable(_ last: Aggregation) -> Table {
     var table = Table(
-      "Each adapted matrix in the last round.",
+      "Each adapted matrix in the last round: Frobenius norm of the weighted mean of the clients' "
+        + "updates, and the aggregate's drift from it.",
       [.text("Module"), .number("Norm"), .number("Drift"), .source("Source")])
     for module in last.modules {
       table.row([

@@ -9,7 +9,8 @@ enum CostSection: ReportSection {
 
   static func write(_ run: Run, into parent: HTMLElement) {
     guard !run.trainings.isEmpty else {
-      parent.missing("No training events: the files that cl-train --log writes hold time and tokens.")
+      parent.missing(
+        "No training events: the files that cl-train --log writes hold time and tokens.")
       return
     }
     writeChart(run, into: parent)

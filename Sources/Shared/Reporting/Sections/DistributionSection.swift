@@ -48,6 +48,7 @@ enum DistributionSection: ReportSection {
       }
     }
     for property in properties { table(property, shards).write(into: parent) }
+    summaryTable(run).write(into: parent)
     if run.recordsWithoutScore > 0 {
       parent.paragraph(
         "\(NumberText.counted(run.recordsWithoutScore, "record")) had no scores and are not counted "
@@ -63,7 +64,8 @@ enum DistributionSection: ReportSection {
         values: \.lengths),
       Property(
         name: "Sentences", xLabel: "sentences per record (doubling scale)",
-        caption: "Sentences per record.", kind: .binaryLogarithm, digits: 0, range: [], values: \.sentences),
+        caption: "Sentences per record.", kind: .binaryLogarithm, digits: 0, range: [],
+        values: \.sentences),
       Property(
         name: "Quality", xLabel: "quality Q, 0 to 1", caption: "Quality Q, 0 to 1.",
         kind: .linear, digits: 3, range: [0, 1], values: \.qualities),
@@ -93,6 +95,26 @@ enum DistributionSection: ReportSection {
       title: property.name, rows: rows, kind: property.kind, xLabel: property.xLabel,
       alsoCovering: property.range, digits: property.digits
     ).draw(in: plots)
+  }
+
+  /// What cl-score said about all records before they were split.
+  private static func summaryTable(_ run: Run) -> Table {
+    var table = Table(
+      "Scoring. Cut: records longer than the context, and the target tokens they lost.",
+      [
+        .number("Records"), .number("Skipped"), .number("Tokens"), .number("Target tokens"),
+        .number("Cut records"), .number("Cut targets"), .number("Lost records"), .source("Source"),
+      ])
+    for summary in run.scoreSummaries {
+      table.row([
+        NumberText.count(summary.records), NumberText.count(summary.cut.skippedRecords),
+        NumberText.count(summary.tokens), NumberText.count(summary.targetTokens),
+        NumberText.count(summary.cut.truncatedRecords),
+        NumberText.count(summary.cut.truncatedTargetTokens),
+        NumberText.count(summary.cut.lostRecords), summary.source,
+      ])
+    }
+    return table
   }
 
   private static func table(_ property: Property, _ shards: [ShardScores]) -> Table {

@@ -83,8 +83,10 @@ enum HeadlineSection: ReportSection {
       "Loss on the held-out records of all clients; less is better. "
       + (outcome.own == nil ? "" : "Small dots: the clients' models, square: their mean.")
     parent.figure(caption) {
-      DotChart(rows: rows, xLabel: "held-out loss, nats per target token", width: 520, rowHeight: 26)
-        .draw(in: $0)
+      DotChart(
+        rows: rows, xLabel: "held-out loss, nats per target token", width: 520, rowHeight: 26
+      )
+      .draw(in: $0)
     }
   }
 
@@ -125,7 +127,8 @@ enum HeadlineSection: ReportSection {
       let nats = run.recordLosses.reduce(0) { $0 + $1.nll }
       parent.add(
         "p", [.class("answer")],
-        text: "The model loses \(NumberText.fixed(nats / Double(targets), 3)) nats per target token "
+        text:
+          "The model has a loss of \(NumberText.fixed(nats / Double(targets), 3)) nats per target token "
           + "over \(NumberText.counted(run.recordLosses.count, "record")) with "
           + "\(NumberText.counted(targets, "target token")).")
     } else if records > 0 {

@@ -66,14 +66,15 @@ enum ProvenanceSection: ReportSection {
         .number("Records"), .number("Steps"),
       ])
     let names = names(run)
-    func count(_ value: Int?) -> String { value.map(NumberText.count) ?? NumberText.none }
     for adapter in run.adapters {
       table.row([
         adapter.source, NumberText.bytes(adapter.bytes), short(adapter.digest),
         adapter.tool ?? NumberText.none, short(adapter.base),
         adapter.parent.flatMap { names[$0] } ?? short(adapter.parent),
-        adapter.client?.label ?? NumberText.none, count(adapter.round), count(adapter.rank),
-        adapter.seed ?? NumberText.none, count(adapter.records), count(adapter.steps),
+        adapter.client?.label ?? NumberText.none, NumberText.count(adapter.round),
+        NumberText.count(adapter.rank),
+        adapter.seed ?? NumberText.none, NumberText.count(adapter.records),
+        NumberText.count(adapter.steps),
       ])
     }
     return table

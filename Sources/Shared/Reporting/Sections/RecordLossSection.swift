@@ -21,8 +21,12 @@ enum RecordLossSection: ReportSection {
     parent.figure(
       "Bars: loss of the group's target tokens together. Groups hold about equally many records."
     ) { plots in
-      if !byLength.isEmpty { chart(byLength, digits: 0, "loss by length (\(unit)), nats per token").draw(in: plots) }
-      if !byQuality.isEmpty { chart(byQuality, digits: 2, "loss by quality, nats per token").draw(in: plots) }
+      if !byLength.isEmpty {
+        chart(byLength, digits: 0, "loss by length (\(unit)), nats per token").draw(in: plots)
+      }
+      if !byQuality.isEmpty {
+        chart(byQuality, digits: 2, "loss by quality, nats per token").draw(in: plots)
+      }
     }
     table(byLength, "Loss by length, in \(unit).", digits: 0, run).write(into: parent)
     table(byQuality, "Loss by quality.", digits: 2, run).write(into: parent)
@@ -73,7 +77,8 @@ enum RecordLossSection: ReportSection {
       }, xLabel: xLabel)
   }
 
-  private static func table(_ groups: [Group], _ caption: String, digits: Int, _ run: Run) -> Table {
+  private static func table(_ groups: [Group], _ caption: String, digits: Int, _ run: Run) -> Table
+  {
     var table = Table(
       caption,
       [

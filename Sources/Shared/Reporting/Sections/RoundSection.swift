@@ -150,19 +150,22 @@ enum RoundSection: ReportSection {
 
   private static func table(_ run: Run) -> Table {
     var table = Table(
-      "Every evaluation.",
+      "Every evaluation. Cut: records that the context cut short, and the target tokens they lost.",
       [
         .text("Arm"), .number("Round"), .text("Model"), .text("Records of"),
         .number("Loss, nats/token"), .number("Token accuracy"), .number("Records"),
-        .number("Target tokens"), .source("Source"),
+        .number("Target tokens"), .number("Cut records"), .number("Cut targets"),
+        .source("Source"),
       ])
     for evaluation in run.evaluations {
       table.row([
         evaluation.arm ?? NumberText.none,
-        evaluation.round.map { NumberText.count($0) } ?? NumberText.none, name(evaluation.model),
+        NumberText.count(evaluation.round), name(evaluation.model),
         name(evaluation.set), evaluation.loss.map { NumberText.fixed($0, 4) } ?? NumberText.none,
         evaluation.tokenAccuracy.map { NumberText.percent($0) } ?? NumberText.none,
         NumberText.count(evaluation.records), NumberText.count(evaluation.targetTokens),
+        NumberText.count(evaluation.cut.truncatedRecords),
+        NumberText.count(evaluation.cut.truncatedTargetTokens),
         evaluation.source,
       ])
     }

@@ -20,6 +20,34 @@ enum TrainingSection: ReportSection {
     let withSteps = run.trainings.filter { !$0.steps.isEmpty }
     if !withSteps.isEmpty { writePanels(withSteps, into: parent) }
     table(run.trainings).write(into: parent)
+    writeSettings(run.trainings, into: parent)
+  }
+
+  /// What all trainings have in common, and what the context took from their records.
+  private static func writeSettings(_ trainings: [Training], into parent: HTMLElement) {
+    var facts: [(term: String, value: String)] = []
+    func add(_ term: String, _ values: [String]) {
+      let distinct = Set(values).sorted()
+      if !distinct.isEmpty { facts.append((term, distinct.joined(separator: ", "))) }
+    }
+    add(
+      "Trainable parameters", trainings.compactMap { $0.trainableParameters.map(NumberText.count) })
+    add("Precision", trainings.compactMap(\.precision))
+    add("Kernels", trainings.compactMap(\.kernels))
+    add("Threads", trainings.compactMap { $0.threads.map(NumberText.count) })
+    if trainings.contains(where: { $0.cut.truncatedRecords != nil }) {
+      let records = trainings.map { $0.cut.truncatedRecords ?? 0 }.total
+      let targets = trainings.map { $0.cut.truncatedTargetTokens ?? 0 }.total
+      let lost = trainings.map { $0.cut.lostRecords ?? 0 }.total
+      facts.append(
+        (
+          "Cut off by the context, all trainings",
+          "\(NumberText.counted(records, "record")), "
+            + "\(NumberText.counted(targets, "target token")); "
+            + "\(NumberText.counted(lost, "record")) lost"
+        ))
+    }
+    if !facts.isEmpty { parent.facts(facts) }
   }
 
   private static func writePanels(_ trainings: [Training], into parent: HTMLElement) {
@@ -32,7 +60,8 @@ enum TrainingSection: ReportSection {
     let arms = Set(trainings.map { $0.arm ?? "" })
     var legend: [LegendEntry] = []
     if arms.contains("federated") {
-      legend.append(LegendEntry(style: .global, text: "federated (from the global model each round)"))
+      legend.append(
+        LegendEntry(style: .global, text: "federated (from the global model each round)"))
     }
     if arms.contains("local") {
       legend.append(LegendEntry(style: .own, text: "local (goes on alone)"))
@@ -119,7 +148,7 @@ enum TrainingSection: ReportSection {
       let seconds = training.seconds
       table.row([
         training.client?.label ?? NumberText.none, training.arm ?? NumberText.none,
-        training.round.map { NumberText.count($0) } ?? NumberText.none,
+        NumberText.count(training.round),
         NumberText.count(training.stepCount), NumberText.count(training.tokens),
         NumberText.count(training.targetTokens),
         loss(training.end?.lossFirst ?? training.steps.first?.loss),
