@@ -12,5 +12,5 @@ ALPHA         := 0.5
 BINS          := quantile:8
 MIN_RECORDS   := 20
 SPLIT         := train=.8,test=.2
-TRAIN_FLAGS   := --rank 16 --lora-alpha 32 --learning-rate 1e-3 --schedule constant --batch-records 4
+TRAIN_FLAGS   := --rank 16 --lora-alpha 32 --learning-rate 1e-3 --schedule constant --warmup 0 --batch-records 4
 ARMS          := federated local

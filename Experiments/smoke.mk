@@ -11,5 +11,5 @@ ALPHA         := 0.5
 BINS          := quantile:4
 MIN_RECORDS   := 10
 SPLIT         := train=.75,test=.25
-TRAIN_FLAGS   := --rank 8 --lora-alpha 16 --learning-rate 1e-3 --schedule constant --batch-records 4
+TRAIN_FLAGS   := --rank 8 --lora-alpha 16 --learning-rate 1e-3 --schedule constant --warmup 0 --batch-records 4
 ARMS          := federated local

@@ -30,8 +30,12 @@ struct OpenBLAS {
 
   init() throws(DeviceError) {
     let name = "libopenblas.so.0"
-    if getenv("OPENBLAS_CORETYPE") == nil, Processor.hasAVX512 {
+    // What the environment says does not count: it would change results unseen.
+    unsetenv("OPENBLAS_L2_SIZE")
+    if Processor.hasAVX512 {
       setenv("OPENBLAS_CORETYPE", "SKYLAKEX", 1)
+    } else {
+      unsetenv("OPENBLAS_CORETYPE")
     }
     // One thread a call: the calls themselves are spread over our threads.
     setenv("OPENBLAS_NUM_THREADS", "1", 1)
