@@ -172,3 +172,21 @@ import Training
     #expect(try distance(10) < 0.7 * distance(0))
   }
 }
+
+@Suite struct NotFiniteTests {
+  @Test func aLossThatIsNotFiniteNamesItsRecord() throws {
+    let golden = try Golden("llama3")
+    let model = try golden.adaptedModel(on: try makeDevice("cpu"))
+    let lora = try #require(model.lora)
+    // Too large for float32 once multiplied: the loss overflows.
+    lora.write(b: [Float](repeating: 1e38, count: lora.readB(0).count), at: 0)
+    let trainer = try goldenTrainer(golden, model, steps: 1)
+    #expect {
+      _ = try trainer.step { 0 }
+    } throws: { error in
+      guard case TrainingError.notFinite(_, 1, let place, _) = error else { return false }
+      return place.description == "golden:1"
+    }
+    #expect(trainer.stepsDone == 0)
+  }
+}

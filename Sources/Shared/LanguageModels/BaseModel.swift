@@ -32,9 +32,6 @@ package struct BaseModel: Sendable {
   /// each tensor.
   package func digest() -> String { digestOfFiles() }
 
-  /// Bytes of all tensors in the files.
-  package var byteCount: Int { store.tensors.reduce(0) { $0 + $1.bytes.count } }
-
   private init(folder: String) throws(ModelError) {
     let configPath = "\(folder)/config.json"
     guard FileSystem.exists(configPath) else {

@@ -6,11 +6,12 @@ package import Randomness
 ///
 /// Buffers are allocated for the largest row seen or announced and used again for every row.
 package final class LanguageModel {
-  package let base: BaseModel
+  package let config: DecoderConfig
   package let device: any Device
   /// The adapters; nil for the base model alone.
   package let lora: LoRAParameters?
   private let weights: DecoderWeights
+  private let mappedBytes: Int
   private var decoder: Decoder?
   private var isTraining = false
 
@@ -18,17 +19,22 @@ package final class LanguageModel {
   ///
   /// - Throws: ``ModelError``.
   package init(
-    base: BaseModel, modules: [LoRAModule] = [], device: any Device
+    config: DecoderConfig, store: TensorStore, modules: [LoRAModule] = [], device: any Device
   ) throws(ModelError) {
-    self.base = base
+    self.config = config
     self.device = device
-    weights = try DecoderWeights(config: base.config, store: base.store, device: device)
+    weights = try DecoderWeights(config: config, store: store, device: device)
+    mappedBytes = store.byteCount
     lora =
       modules.isEmpty
-      ? nil : try LoRAParameters(modules: modules, config: base.config, device: device)
+      ? nil : try LoRAParameters(modules: modules, config: config, device: device)
   }
 
-  package var config: DecoderConfig { base.config }
+  package convenience init(
+    base: BaseModel, modules: [LoRAModule] = [], device: any Device
+  ) throws(ModelError) {
+    try self.init(config: base.config, store: base.store, modules: modules, device: device)
+  }
 
   /// The buffers in use; nil before the first row.
   package var plan: MemoryPlan? { decoder?.workspace.plan }
@@ -37,7 +43,7 @@ package final class LanguageModel {
   package func memoryPlan(rows: Int, trains: Bool, budget: Int? = nil) -> MemoryPlan {
     MemoryPlan(
       config: config, modules: lora?.modules ?? [], rows: rows, budget: budget,
-      mappedBytes: base.byteCount, trains: trains)
+      mappedBytes: mappedBytes, trains: trains)
   }
 
   /// Allocates buffers as planned.

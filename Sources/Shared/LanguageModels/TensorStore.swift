@@ -52,6 +52,9 @@ package struct TensorStore: Sendable {
     self.places = places
   }
 
+  /// Bytes of all tensors.
+  package var byteCount: Int { tensors.reduce(0) { $0 + $1.bytes.count } }
+
   package subscript(name: String) -> StoredTensor? { places[name].map { tensors[$0] } }
 
   /// The tensor `name`, which must have this shape.

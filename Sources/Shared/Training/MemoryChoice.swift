@@ -28,7 +28,7 @@ package enum MemoryChoice {
     guard let budget else {
       return model.memoryPlan(rows: rows(longestRow), trains: true)
     }
-    let mapped = model.base.byteCount + overheadBytes
+    let mapped = model.memoryPlan(rows: 1, trains: true).mappedBytes + overheadBytes
     for limit in limits {
       let plan = model.memoryPlan(rows: rows(limit), trains: true)
       if plan.allocatedBytes + mapped <= budget { return plan }

@@ -35,6 +35,11 @@ package struct LinearModule: Sendable, Equatable {
   package struct Part: Sendable, Equatable {
     package let projection: Projection
     package let rows: Int
+
+    package init(projection: Projection, rows: Int) {
+      self.projection = projection
+      self.rows = rows
+    }
   }
 
   package init(_ name: String, stage: Stage, parts: [Part], hasBias: Bool = false) {
@@ -68,7 +73,7 @@ package struct DecoderConfig: Sendable, Equatable {
   package var embeddingScale: Float = 1
   /// The output head is the embedding table.
   package var hasTiedHead: Bool
-  package var activation: GateActivation = .silu
+  package var activation: GateActivation
   /// Factor of q·k.
   package var attentionScale: Float
   /// Attention scores become cap · tanh(score / cap).
@@ -87,6 +92,32 @@ package struct DecoderConfig: Sendable, Equatable {
   package var ropeOfLayer: [Int?]
   /// The linear maps of every layer, in the order of computation.
   package var modules: [LinearModule]
+
+  package init(
+    family: String, vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layerCount: Int,
+    headCount: Int, keyValueHeadCount: Int, headSize: Int, maximumContext: Int,
+    normEpsilon: Float, hasTiedHead: Bool, activation: GateActivation = .silu,
+    attentionScale: Float, windows: [Int?], ropes: [RopeConfig], ropeOfLayer: [Int?],
+    modules: [LinearModule]
+  ) {
+    self.family = family
+    self.vocabularySize = vocabularySize
+    self.hiddenSize = hiddenSize
+    self.intermediateSize = intermediateSize
+    self.layerCount = layerCount
+    self.headCount = headCount
+    self.keyValueHeadCount = keyValueHeadCount
+    self.headSize = headSize
+    self.maximumContext = maximumContext
+    self.normEpsilon = normEpsilon
+    self.hasTiedHead = hasTiedHead
+    self.activation = activation
+    self.attentionScale = attentionScale
+    self.windows = windows
+    self.ropes = ropes
+    self.ropeOfLayer = ropeOfLayer
+    self.modules = modules
+  }
 
   /// Input features of the maps of a stage.
   package func inputs(of stage: Stage) -> Int {

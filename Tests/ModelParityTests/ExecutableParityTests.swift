@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+import Foundation
+import LanguageModels
+import Safetensors
+import Streams
+import Testing
+import TestSupport
+
+/// The goldens through the built cl-train: records in, events and adapter out.
+@Suite(.serialized) struct ExecutableParityTests {
+  static let settings =
+    "--batch-records 3 --order as-is --schedule constant --warmup 0 --learning-rate 2e-3 "
+    + "--weight-decay .01 --clip 0"
+
+  /// The sequences of a golden as records of `input_ids` and `labels`.
+  private func writeRecords(_ golden: Golden, _ folder: TemporaryDirectory) throws {
+    var writer = JSONWriter()
+    for index in 0..<3 {
+      writer.object { writer in
+        for key in ["input_ids", "labels"] {
+          let values = (try? golden.expected.tensor("\(key).\(index)").integers()) ?? []
+          writer.field(key, values)
+        }
+      }
+      writer.newline()
+    }
+    try folder.write("records.jsonl", writer.bytes)
+  }
+
+  /// The values of `key` in the step events of a log.
+  private func steps(_ folder: TemporaryDirectory, _ log: String, _ key: String) throws -> [Double] {
+    try String(decoding: folder.read(log), as: UTF8.self).split(separator: "\n").compactMap {
+      let event = try JSONValue(parsing: Array($0.utf8))
+      return event["type"]?.text == "step" ? event[key]?.number : nil
+    }
+  }
+
+  @Test(arguments: Golden.names)
+  func tenStepsEqualTheReference(name: String) throws {
+    let golden = try Golden(name)
+    let folder = try TemporaryDirectory()
+    try writeRecords(golden, folder)
+    let result = try ToolRunner.run(
+      "cl-train --model \(golden.modelPath) --adapter \(golden.folder)/adapter-init --steps 10 "
+        + "\(Self.settings) --log log.jsonl -o trained/ records.jsonl", in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let losses = try steps(folder, "log.jsonl", "loss")
+    #expect(losses.count == 10)
+    for (found, expected) in zip(losses, golden.losses) {
+      #expect(abs(found - expected) <= Golden.lossTolerance)
+    }
+    let trained = try SafetensorsFile(path: folder.file("trained/adapter_model.safetensors"))
+    let expected = try golden.adapterFile("adapter-final")
+    #expect(trained.tensors.map(\.name) == expected.tensors.map(\.name))
+    for tensor in expected.tensors {
+      let difference = Golden.relativeDifference(
+        try trained.tensor(tensor.name).floats(), try expected.tensor(tensor.name).floats())
+      #expect(difference <= Golden.adapterTolerance, "\(tensor.name)")
+    }
+  }
+
+  @Test func equalRunsGiveEqualBytesForAnyNumberOfThreads() throws {
+    let golden = try Golden("llama3")
+    let folder = try TemporaryDirectory()
+    try writeRecords(golden, folder)
+    let train =
+      "cl-train --model \(golden.modelPath) --rank 4 --epochs 3 --batch-tokens 60 --client a "
+      + "--seed 7 records.jsonl"
+    let result = try ToolRunner.run(
+      "\(train) -j 1 > 1; \(train) -j 1 > 2; \(train) -j 2 > 3; cmp 1 2 && cmp 1 3",
+      in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    #expect(try folder.read("1").count > 1000)
+  }
+
+  @Test func aKilledRunResumesToTheSameBytes() throws {
+    let golden = try Golden("llama3")
+    let folder = try TemporaryDirectory()
+    try writeRecords(golden, folder)
+    let train =
+      "cl-train --model \(golden.modelPath) --rank 4 --steps 400 --batch-records 1 records.jsonl"
+    let safe = "--checkpoint c --checkpoint-seconds 0 --resume --log log.jsonl -o resumed"
+    let result = try ToolRunner.run(
+      """
+      \(train) -o undisturbed || exit 1
+      \(train) \(safe) & pid=$!
+      while [ ! -e c ]; do :; done
+      kill -9 $pid; wait $pid 2>/dev/null; test -e resumed && exit 2
+      \(train) \(safe) -q & pid=$!
+      while ! kill -TERM $pid 2>/dev/null; do :; done; wait $pid; echo stopped $?
+      \(train) \(safe) -q || exit 3
+      cmp undisturbed resumed || exit 4
+      test ! -e c
+      """, in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    // TERM may come before the tool knows how to stop: then it dies by the signal.
+    #expect(["stopped 75\n", "stopped 143\n", "stopped 0\n"].contains(result.text))
+    let losses = try steps(folder, "log.jsonl", "step")
+    #expect(losses == (1...400).map(Double.init))
+  }
+
+  @Test func theFirstAdapterDoesNotDependOnOtherModules() throws {
+    let golden = try Golden("llama3")
+    let folder = try TemporaryDirectory()
+    let result = try ToolRunner.run(
+      """
+      cl-train --model \(golden.modelPath) --steps 0 --rank 4 > all
+      cl-train --model \(golden.modelPath) --steps 0 --rank 4 --target-modules v_proj --layers 1 > one
+      """, in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let all = try SafetensorsFile(path: folder.file("all"))
+    let one = try SafetensorsFile(path: folder.file("one"))
+    #expect(all.tensors.count == 28)
+    #expect(one.tensors.count == 2)
+    for tensor in one.tensors {
+      #expect(try one.tensor(tensor.name).floats() == all.tensor(tensor.name).floats())
+    }
+    // A is uniform in ±1/√64 and fills its range; B is zero.
+    let a = try one.tensor(one.tensors[0].name).floats()
+    #expect(a.allSatisfy { abs($0) <= 0.125 })
+    #expect((a.max() ?? 0) > 0.115 && (a.min() ?? 0) < -0.115)
+    #expect(try one.tensor(one.tensors[1].name).floats().allSatisfy { $0 == 0 })
+  }
+
+  /// Ten steps of the real model over given token ids; the reference stands beside the checkout.
+  @Test(.enabled(if: PackageLayout.smolLM2 != nil && PackageLayout.shared("golden") != nil))
+  func theRealModelsLossesEqualTheReference() throws {
+    let model = try #require(PackageLayout.smolLM2)
+    let golden = try #require(PackageLayout.shared("golden/smollm2-135m"))
+    let json = try JSONValue(parsing: InputSource(path: "\(golden)/expected.json").readAll())
+    let expected = (json["losses"]?.elements ?? []).compactMap(\.number)
+    let norms = (json["grad_norms"]?.elements ?? []).compactMap(\.number)
+    let folder = try TemporaryDirectory()
+    let result = try ToolRunner.run(
+      "cl-train --model \(model) --adapter \(golden)/adapter-init --steps 10 --batch-records 4 "
+        + "--order as-is --schedule constant --warmup 0 --learning-rate 1e-3 --weight-decay .01 "
+        + "--clip 0 --log log.jsonl -o trained \(golden)/records.jsonl", in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let losses = try steps(folder, "log.jsonl", "loss")
+    #expect(losses.count == 10 && expected.count == 10)
+    for (found, expected) in zip(losses, expected) { #expect(abs(found - expected) <= 2e-3) }
+    for (found, expected) in zip(try steps(folder, "log.jsonl", "gradient_norm"), norms) {
+      #expect(abs(found - expected) <= 1e-4 * expected)
+    }
+  }
+}
