@@ -4,6 +4,7 @@ import Compute
 import Devices
 import Foundation
 import LanguageModels
+import Records
 import Testing
 import TestSupport
 import Training

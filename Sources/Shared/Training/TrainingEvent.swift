@@ -46,6 +46,19 @@ package enum TrainingEvent: Sendable, Equatable {
     /// Global norm before clipping.
     package var gradientNorm: Double
     package var seconds: Double
+
+    package init(
+      step: Int, loss: Double, targetTokens: Int, tokens: Int, learningRate: Double,
+      gradientNorm: Double, seconds: Double
+    ) {
+      self.step = step
+      self.loss = loss
+      self.targetTokens = targetTokens
+      self.tokens = tokens
+      self.learningRate = learningRate
+      self.gradientNorm = gradientNorm
+      self.seconds = seconds
+    }
   }
 
   /// What training did.
