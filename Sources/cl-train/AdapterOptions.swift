@@ -19,7 +19,8 @@ struct AdapterOptions: ParsableArguments {
   var loraAlpha: Double?
 
   @Option(
-    help: "Modules to adapt: all-linear, or names such as q_proj,v_proj (all-linear, or --adapter's).")
+    help:
+      "Modules to adapt: all-linear, or names such as q_proj,v_proj (all-linear, or --adapter's).")
   var targetModules: String?
 
   @Option(help: "Layers to adapt, for example 0,4-7 (all, or those of --adapter).")

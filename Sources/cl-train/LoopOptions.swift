@@ -25,7 +25,8 @@ struct LoopOptions: ParsableArguments {
   @Option(help: "Longest record in tokens; the rest is cut off (the model's limit, at most 2048).")
   var context: Int?
 
-  @Option(help: "Order of records: \(ExampleOrder.allCases.map(\.rawValue).joined(separator: ", ")).")
+  @Option(
+    help: "Order of records: shuffled, as-is, length or quality.")
   var order: ExampleOrder = .shuffled
 
   @Option(help: "Targets where a record has a prompt: completion or all.")

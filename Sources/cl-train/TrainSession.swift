@@ -134,7 +134,8 @@ struct TrainSession {
     }
     try loop(trainer)
     guard let lora = model.lora else { throw TrainingError.nothingToTrain }
-    return Trained(adapter: lora.adapter(config: config, provenance: provenance(trainer)), trainer: trainer)
+    return Trained(
+      adapter: lora.adapter(config: config, provenance: provenance(trainer)), trainer: trainer)
   }
 
   private func loop(_ trainer: Trainer) throws {

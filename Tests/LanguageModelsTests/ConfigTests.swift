@@ -45,7 +45,8 @@ import TestSupport
   @Test(
     arguments: [
       ("logit_scale", "2"), ("final_logit_softcapping", "30.0"), ("rope_interleaved", "true"),
-      ("sliding_window", "4096"), ("quantization_config", "{\"bits\":4}"), ("hidden_act", "\"relu\""),
+      ("sliding_window", "4096"), ("quantization_config", "{\"bits\":4}"),
+      ("hidden_act", "\"relu\""),
       ("partial_rotary_factor", "0.5"), ("num_local_experts", "8"),
     ])
   func aFieldThatChangesTheMathematicsIsRefusedByName(field: String, value: String) {

@@ -75,15 +75,17 @@ import TestSupport
       tensors.append(("rope_freqs.weight", [divisors.count], divisors))
     }
     if let extraTensor { tensors.append((extraTensor, [2], [1, 2])) }
-    let numbers: [(String, UInt32)] = [
-      ("block_count", UInt32(config.layerCount)), ("context_length", UInt32(config.maximumContext)),
-      ("embedding_length", UInt32(config.hiddenSize)),
-      ("feed_forward_length", UInt32(config.intermediateSize)),
-      ("attention.head_count", UInt32(config.headCount)),
-      ("attention.head_count_kv", UInt32(config.keyValueHeadCount)),
-      ("rope.dimension_count", UInt32(config.headSize)),
-      ("vocab_size", UInt32(config.vocabularySize)),
-    ] + extra
+    let numbers: [(String, UInt32)] =
+      [
+        ("block_count", UInt32(config.layerCount)),
+        ("context_length", UInt32(config.maximumContext)),
+        ("embedding_length", UInt32(config.hiddenSize)),
+        ("feed_forward_length", UInt32(config.intermediateSize)),
+        ("attention.head_count", UInt32(config.headCount)),
+        ("attention.head_count_kv", UInt32(config.keyValueHeadCount)),
+        ("rope.dimension_count", UInt32(config.headSize)),
+        ("vocab_size", UInt32(config.vocabularySize)),
+      ] + extra
     var writer = Writer()
     writer.bytes += Array("GGUF".utf8)
     writer.number(UInt32(3))

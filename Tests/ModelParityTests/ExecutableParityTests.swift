@@ -28,7 +28,8 @@ import TestSupport
   }
 
   /// The values of `key` in the step events of a log.
-  private func steps(_ folder: TemporaryDirectory, _ log: String, _ key: String) throws -> [Double] {
+  private func steps(_ folder: TemporaryDirectory, _ log: String, _ key: String) throws -> [Double]
+  {
     try String(decoding: folder.read(log), as: UTF8.self).split(separator: "\n").compactMap {
       let event = try JSONValue(parsing: Array($0.utf8))
       return event["type"]?.text == "step" ? event[key]?.number : nil
@@ -120,6 +121,45 @@ import TestSupport
     #expect(a.allSatisfy { abs($0) <= 0.125 })
     #expect((a.max() ?? 0) > 0.115 && (a.min() ?? 0) < -0.115)
     #expect(try one.tensor(one.tensors[1].name).floats().allSatisfy { $0 == 0 })
+  }
+
+  @Test func badShardsAndAdaptersAreRefusedAndLeaveNothing() throws {
+    let golden = try Golden("llama3")
+    let folder = try TemporaryDirectory()
+    try writeRecords(golden, folder)
+    try folder.write("empty.jsonl", "")
+    try folder.write("outside.jsonl", "{\"input_ids\":[1,2,3]}\n{\"input_ids\":[1,999]}\n")
+    try folder.write("lost.jsonl", "{\"input_ids\":[1,2],\"labels\":[-100,-100]}\n")
+    try folder.write("text.jsonl", "{\"text\":\"no tokenizer\"}\n")
+    let other = try Golden("llama2")
+    let made = try ToolRunner.run(
+      "cl-train --model \(other.modelPath) --steps 0 > other", in: folder.path)
+    #expect(made.status == 0)
+    for (arguments, status, words) in [
+      ("empty.jsonl", 65, "no record to train on"), ("outside.jsonl", 65, "outside.jsonl:2: "),
+      ("lost.jsonl", 65, "lost.jsonl:1: "), ("text.jsonl", 64, "text.jsonl:1: "),
+      ("missing.jsonl", 66, "missing.jsonl: "),
+      ("--adapter other records.jsonl", 78, "expected base model"),
+      ("--adapter \(golden.folder)/adapter-init --rank 7 records.jsonl", 64, "--adapter has"),
+      ("--target-modules nothing records.jsonl", 64, "\"nothing\""),
+      ("--layers 2 records.jsonl", 64, "layer 2 does not exist"),
+      ("--memory 1MiB records.jsonl", 64, "--memory 1048576 is too little"),
+      ("--learning-rate 1e30 --warmup 0 --epochs 9 --batch-records 1 records.jsonl", 65, "step "),
+    ] {
+      let result = try ToolRunner.run(
+        "cl-train --model \(golden.modelPath) -o out \(arguments)", in: folder.path)
+      #expect(Int(result.status) == status, "\(arguments): \(result.errors)")
+      #expect(result.errors.contains(words), "\(arguments): \(result.errors)")
+      #expect(try folder.files().filter { $0.hasPrefix("out.") || $0 == "out" }.isEmpty)
+    }
+  }
+
+  @Test func aFullDiskIsNoticed() throws {
+    let golden = try Golden("llama3")
+    let folder = try TemporaryDirectory()
+    let result = try ToolRunner.run(
+      "cl-train --model \(golden.modelPath) --steps 0 > /dev/full", in: folder.path)
+    #expect(result.status == 74)
   }
 
   /// Ten steps of the real model over given token ids; the reference stands beside the checkout.

@@ -45,8 +45,10 @@ package struct MemoryPlan: Sendable, Equatable {
     }
     let layerBytes = 4 * rows * widest
     let scratch = Workspace.scratchWidths(config, modules: modules, trains: trains)
-    scratchBytes = 4 * rows * (scratch.reduce(0) { $0 + $1.width }
-      + config.hiddenSize * (trained + 1))
+    scratchBytes =
+      4 * rows
+      * (scratch.reduce(0) { $0 + $1.width }
+        + config.hiddenSize * (trained + 1))
     var kept = trained
     if let budget {
       let left = budget - scratchBytes - adapterBytes
