@@ -43,7 +43,8 @@ struct ReportCommand: ToolCommand {
     try sink.close()
     if common.manifest != nil {
       let outputs = common.output == "-" ? [] : [try Manifest.File(hashing: common.output)]
-      try tool.writeManifest(common, inputs: [], outputs: outputs)
+      let inputs = try read.flatMap(\.filesRead).map { try Manifest.File(hashing: $0) }
+      try tool.writeManifest(common, inputs: inputs, outputs: outputs)
     }
   }
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Adapters
 import Foundation
 import Records
 import Reporting
@@ -65,6 +66,34 @@ import Testing
         "The global model does worst on the records of client 1: 3.300, where its own model has "
           + "3.600; it beats the client's own model for 1 of 2 clients.",
       ])
+  }
+
+  @Test func adaptersNameTheirParents() throws {
+    let fixture = try RunFixture()
+    func write(_ name: String, value: Float, parent: String?) throws -> String {
+      var origin = AdapterProvenance(tool: "cl-train 0.1.0")
+      origin.parent = parent
+      origin.client = "001"
+      let module = AdapterModule(
+        path: "model.layers.0.self_attn.q_proj", rank: 1, inputSize: 2, outputSize: 1, alpha: 2,
+        loraA: [value, 1], loraB: [0])
+      let adapter = Adapter(
+        config: AdapterConfig(rank: 1, alpha: 2, targets: .modules(["q_proj"])), modules: [module],
+        provenance: origin)
+      _ = try AdapterWriter.write(adapter, to: "\(fixture.path)/\(name)")
+      return adapter.digest()
+    }
+    let first = try write("initial.safetensors", value: 1, parent: nil)
+    let second = try write(
+      "arm-federated/round-001/client-001.safetensors", value: 2, parent: first)
+    let run = try RunReader().read(fixture.path)
+    #expect(run.adapters.map(\.digest) == [second, first])
+    #expect(run.adapters.map(\.parent) == [first, nil])
+    #expect(run.adapters[0].client == ClientID("1"))
+    let page = String(decoding: try Report(runs: [run], tool: "t").html(), as: UTF8.self)
+    #expect(page.contains("<code>initial.safetensors</code></td><td class=\"t\">client 1"))
+    try fixture.write("initial.safetensors", "damaged")
+    #expect(throws: AdapterError.self) { try RunReader().read(fixture.path) }
   }
 
   @Test func clientsAreTheSameUnderEachName() {

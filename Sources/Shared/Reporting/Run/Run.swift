@@ -22,6 +22,8 @@ package struct Run {
   /// Lines with a type that this version does not know, by type.
   package var unknownLines: [String: Int] = [:]
   package var recordsWithoutScore = 0
+  /// Paths of the files that were read, in order; none for standard input.
+  package var filesRead: [String] = []
 
   package init(name: String, isFolder: Bool) {
     self.name = name

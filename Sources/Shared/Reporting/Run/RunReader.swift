@@ -50,6 +50,7 @@ package struct RunReader {
       let role = FileRole(path: file)
       if AdapterOrigin.isAdapter(file) {
         collector.run.adapters.append(try AdapterOrigin(path: path, role: role))
+        collector.run.filesRead.append(path)
       } else if isLines(file) {
         // At the top lie the records before they were split; the shards hold the same ones.
         if hasShards && !file.contains("/") && !RunReader.isOurs(file) { continue }
@@ -98,6 +99,7 @@ package struct RunReader {
     _ source: InputSource, _ role: FileRole, into collector: inout RunCollector,
     _ skipped: inout Int
   ) throws {
+    if source.name != InputSource.standardInputName { collector.run.filesRead.append(source.name) }
     let reader = LineReader(source)
     while let line = try reader.next() {
       if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
@@ -118,6 +120,7 @@ package struct RunReader {
     _ skipped: inout Int
   ) throws {
     let bytes = try source.readAll()
+    collector.run.filesRead.append(source.name)
     if bytes.allSatisfy({ $0 == 0x20 || ($0 >= 0x09 && $0 <= 0x0d) }) { return }
     try bytes.withUnsafeBytes { buffer in
       var lines = [(number: 1, bytes: buffer)]
