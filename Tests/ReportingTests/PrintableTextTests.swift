@@ -19,6 +19,11 @@ import Testing
     #expect(PrintableText.shortened("abcdefg", to: 6) == "abcde…")
   }
 
+  @Test func digestsAreCut() {
+    #expect(PrintableText.digest(String(repeating: "0f", count: 32)) == "0f0f0f0f0f0f…")
+    #expect(PrintableText.digest("model.gguf") == "model.gguf")
+  }
+
   @Test func pathsAreJoined() {
     #expect(NumberText.paths([]) == NumberText.none)
     #expect(NumberText.paths(["a/b"]) == "a/b")

@@ -24,6 +24,11 @@ package enum PrintableText {
     text.count <= limit ? text : String(text.prefix(max(1, limit - 1))) + "…"
   }
 
+  /// A SHA-256 cut to what tells files apart; any other text as it is.
+  package static func digest(_ text: String) -> String {
+    text.utf8.count == 64 && text.allSatisfy(\.isHexDigit) ? shortened(text, to: 13) : text
+  }
+
   private static func isHidden(_ value: UInt32) -> Bool {
     switch value {
     case 0..<0x20, 0x7f..<0xa0: true  // control characters

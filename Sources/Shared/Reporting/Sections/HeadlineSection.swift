@@ -31,9 +31,7 @@ enum HeadlineSection: ReportSection {
 
   private static func facts(_ run: Run, _ outcome: Outcome) -> [(term: String, value: String)] {
     var facts: [(String, String)] = []
-    if let model = run.evaluations.compactMap(\.modelPath).first {
-      facts.append(("Base model", FileSystem.lastComponent(model)))
-    }
+    if let model = baseModel(run) { facts.append(("Base model", model)) }
     if let plan = run.plan {
       facts.append(("Split", plan.summary))
       if let records = plan.records { facts.append(("Records", NumberText.count(records))) }
@@ -56,6 +54,22 @@ enum HeadlineSection: ReportSection {
     }
     if let seed = run.plan?.seed { facts.append(("Seed of the split", seed)) }
     return facts
+  }
+
+  /// The name that a tool was given for the model, and the digest that evaluations know it by.
+  private static func baseModel(_ run: Run) -> String? {
+    let digest = run.evaluations.compactMap(\.modelPath).first
+    var name: String?
+    for manifest in run.manifests where name == nil {
+      if let index = manifest.arguments.firstIndex(of: "--model"),
+        index + 1 < manifest.arguments.count
+      {
+        name = FileSystem.lastComponent(manifest.arguments[index + 1])
+      }
+    }
+    guard let digest else { return name }
+    let short = PrintableText.digest(FileSystem.lastComponent(digest))
+    return name.map { $0 == short ? $0 : "\($0) (\(short))" } ?? short
   }
 
   private static func writeChart(_ outcome: Outcome, into parent: HTMLElement) {
@@ -146,7 +160,8 @@ enum HeadlineSection: ReportSection {
       ])
     for evaluation in run.evaluations {
       table.row([
-        evaluation.modelPath ?? NumberText.none, evaluation.adapter ?? NumberText.none,
+        evaluation.modelPath.map(PrintableText.digest) ?? NumberText.none,
+        evaluation.adapter.map(PrintableText.digest) ?? NumberText.none,
         evaluation.loss.map { NumberText.fixed($0, 3) } ?? NumberText.none,
         evaluation.tokenAccuracy.map { NumberText.percent($0) } ?? NumberText.none,
         NumberText.count(evaluation.records), NumberText.count(evaluation.targetTokens),
