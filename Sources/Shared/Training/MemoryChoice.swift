@@ -3,8 +3,9 @@ package import LanguageModels
 
 /// Chooses how a step is cut into rows and what is kept of the forward pass.
 package enum MemoryChoice {
-  /// Longest row that is made of several examples, tokens: products gain nothing from more.
-  package static let longestRow = 2048
+  /// Longest row that is made of several examples, tokens: longer ones take more memory and gain
+  /// next to nothing.
+  package static let longestRow = 1024
   private static let shortestRow = 256
   /// What the program and the device take besides the plan's buffers.
   package static let overheadBytes = 96 << 20
