@@ -129,6 +129,9 @@ let package = Package(
         swiftSettings: settings)
     }
     + [
+      .executableTarget(
+        name: "cl-bench-kernels", dependencies: ["Compute", "Devices"], path: "Benchmarks/Kernels",
+        swiftSettings: settings),
       .target(
         name: "TestSupport", dependencies: [.target(name: "Streams")], path: "Tests/TestSupport",
         swiftSettings: settings)

@@ -35,15 +35,29 @@ func adamWKernel(
   p: UnsafeMutablePointer<Float>, g: UnsafePointer<Float>, m: UnsafeMutablePointer<Float>,
   v: UnsafeMutablePointer<Float>, factors: AdamWFactors, N: Int
 ) {
-  for i in 0..<N {
-    let gradient = g[i]
-    let first = factors.keepFirst * m[i] + factors.addFirst * gradient
-    let second = factors.keepSecond * v[i] + factors.addSecond * gradient * gradient
-    m[i] = first
-    v[i] = second
+  @inline(__always)
+  func update(_ p: Lanes, _ g: Lanes, _ m: Lanes, _ v: Lanes) -> (p: Lanes, m: Lanes, v: Lanes) {
+    let first = factors.keepFirst * m + factors.addFirst * g
+    let second = factors.keepSecond * v + factors.addSecond * g * g
     let denominator = second.squareRoot() * factors.secondCorrection + factors.epsilon
-    p[i] = p[i] * factors.decay - factors.step * (first / denominator)
+    return (p * factors.decay - factors.step * (first / denominator), first, second)
   }
+  var i = 0
+  while i &+ laneCount <= N {
+    let new = update(p.lanes(at: i), g.lanes(at: i), m.lanes(at: i), v.lanes(at: i))
+    p.store(new.p, at: i)
+    m.store(new.m, at: i)
+    v.store(new.v, at: i)
+    i = i &+ laneCount
+  }
+  guard i < N else { return }
+  let left = N &- i
+  let new = update(
+    p.lanes(at: i, count: left), g.lanes(at: i, count: left), m.lanes(at: i, count: left),
+    v.lanes(at: i, count: left))
+  p.store(new.p, at: i, count: left)
+  m.store(new.m, at: i, count: left)
+  v.store(new.v, at: i, count: left)
 }
 
 extension CPUDevice {

@@ -6,7 +6,9 @@ private struct AttentionForwardBuffers {
   let out: UnsafeMutablePointer<Float>
   let logSumExp: UnsafeMutablePointer<Float>
   let q: UnsafePointer<Float>
+  /// Keys in panels.
   let k: UnsafePointer<Float>
+  /// Values in rows.
   let v: UnsafePointer<Float>
 }
 
@@ -46,7 +48,7 @@ private func softmaxRow(
     lanes = larger(lanes, row.lanes(at: c))
     c = c &+ laneCount
   }
-  let tileMaximum = lanes.max()
+  let tileMaximum = largest(lanes)
   let newMaximum = tileMaximum > maximum ? tileMaximum : maximum
   var total = Lanes.zero
   c = 0
@@ -57,39 +59,41 @@ private func softmaxRow(
     c = c &+ laneCount
   }
   if newMaximum > maximum {
-    let factor = exp(maximum - newMaximum)  // 0 for the first keys, when the maximum was -∞
-    sum *= factor
-    for d in 0..<D { out[d] *= factor }
+    if maximum > -.infinity {
+      let factor = exp(maximum - newMaximum)
+      sum *= factor
+      for d in 0..<D { out[d] *= factor }
+    }
     maximum = newMaximum
   }
-  sum += total.sum()
+  sum += Compute.sum(total)
 }
 
 /// All keys of a block of queries of one key/value head.
 private func attentionForwardTask(
   _ task: AttentionTask, _ b: AttentionForwardBuffers, _ scratch: AttentionForwardScratch,
-  _ geometry: AttentionGeometry, _ blas: OpenBLAS
+  _ geometry: AttentionGeometry
 ) {
-  let (D, group, B) = (geometry.headSize, geometry.group, task.queries.count)
+  let (D, group, B) = (geometry.paddedSize, geometry.group, task.queries.count)
   let rows = B * group
-  let ld = AttentionGeometry.keyBlock
   packQueries(
-    scratch.q, from: b.q, rows: task.queries, keyValueHead: task.keyValueHead,
-    factor: geometry.scale, geometry: geometry)
+    panels: scratch.q, packedRows: nil, from: b.q, rows: task.queries,
+    keyValueHead: task.keyValueHead, factor: geometry.scale, geometry: geometry)
   scratch.out.update(repeating: 0, count: rows * D)
   scratch.maximum.update(repeating: -.infinity, count: rows)
   scratch.sum.update(repeating: 0, count: rows)
-  for first in stride(from: task.keys.lowerBound, to: task.keys.upperBound, by: ld) {
-    let keys = first..<min(task.keys.upperBound, first + ld)
-    let offset = first * geometry.keyStride + task.keyValueHead * D
-    blas.product(
-      m: rows, n: keys.count, k: D, .init(scratch.q, stride: D),
-      .init(b.k + offset, stride: geometry.keyStride, transposed: true), beta: 0, scratch.scores,
-      stride: ld)
+  let block = AttentionGeometry.keyBlock
+  for first in stride(from: task.keys.lowerBound, to: task.keys.upperBound, by: block) {
+    let keys = first..<min(task.keys.upperBound, first + block)
+    let panel = task.firstPanel + (first - task.example.lowerBound) / blockColumns
+    panelProduct(
+      scratch.scores, scratch.q, b.k + geometry.panelOffset(panel, head: task.keyValueHead),
+      rows: rows, columns: keys.count, K: geometry.headSize)
     for r in 0..<rows {
-      let row = scratch.scores + r &* ld
+      let row = scratch.scores + r &* tileStride
       let i = task.queries.lowerBound &+ r % B
-      let (low, high) = visibleColumns(i, keys, start: task.start, window: geometry.window)
+      let (low, high) = visibleColumns(
+        i, keys, start: task.example.lowerBound, window: geometry.window)
       guard low < high else {
         row.update(repeating: 0, count: keys.count)
         continue
@@ -100,15 +104,15 @@ private func attentionForwardTask(
         row, columns: keys.count, maximum: &scratch.maximum[r], sum: &scratch.sum[r],
         out: scratch.out + r &* D, D: D)
     }
-    blas.product(
-      m: rows, n: D, k: keys.count, .init(scratch.scores, stride: ld),
-      .init(b.v + offset, stride: geometry.keyStride), beta: 1, scratch.out, stride: D)
+    tileProduct(
+      scratch.out, scratch.scores, b.v + geometry.rowOffset(panel, head: task.keyValueHead),
+      rows: rows, K: keys.count, D: D)
   }
   for r in 0..<rows {
     let (i, head) = (task.queries.lowerBound + r % B, task.keyValueHead * group + r / B)
-    let to = b.out + i * geometry.queryStride + head * D
+    let to = b.out + i * geometry.queryStride + head * geometry.headSize
     let factor = 1 / scratch.sum[r]
-    for d in 0..<D { to[d] = scratch.out[r &* D &+ d] * factor }
+    for d in 0..<geometry.headSize { to[d] = scratch.out[r &* D &+ d] * factor }
     b.logSumExp[i * geometry.heads + head] = scratch.maximum[r] + log(scratch.sum[r])
   }
 }
@@ -121,34 +125,39 @@ extension CPUDevice {
     let (queryCount, keyCount) = (
       shape.rows * geometry.queryStride, shape.rows * geometry.keyStride
     )
+    var shared = ScratchCursor(
+      sharedScratch(ScratchCursor.padded(geometry.panelFloats) + geometry.rowFloats))
+    let panels = shared.take(geometry.panelFloats)
+    let rows = shared.take(geometry.rowFloats)
+    packKeys(k.values(keyCount), panels: panels, rows: nil, geometry)
+    packKeys(v.values(keyCount), panels: nil, rows: rows, geometry)
     let buffers = AttentionForwardBuffers(
       out: out.values(queryCount), logSumExp: logSumExp.values(shape.rows * shape.heads),
-      q: q.values(queryCount), k: k.values(keyCount), v: v.values(keyCount))
-    let tasks = forwardTasks(shape, geometry)
+      q: q.values(queryCount), k: panels, v: rows)
+    let tasks = forwardTasks(geometry)
     let storage = workerScratch(AttentionForwardScratch.floats(geometry))
     tasks.withUnsafeBufferPointer { tasks in
-      loop(tasks.count) { [blas] index, worker in
+      loop(tasks.count) { index, worker in
         attentionForwardTask(
-          tasks[index], buffers, AttentionForwardScratch(storage[worker], geometry), geometry, blas)
+          tasks[index], buffers, AttentionForwardScratch(storage[worker], geometry), geometry)
       }
     }
   }
 
   /// A task for each block of queries of each key/value head, the long ones first.
-  private func forwardTasks(
-    _ shape: AttentionShape, _ geometry: AttentionGeometry
-  ) -> [AttentionTask] {
+  private func forwardTasks(_ geometry: AttentionGeometry) -> [AttentionTask] {
     var tasks: [AttentionTask] = []
-    for (start, end) in zip(shape.starts, shape.starts.dropFirst()) where start < end {
-      let (start, end) = (Int(start), Int(end))
-      for first in stride(from: start, to: end, by: geometry.queryBlock) {
-        let last = min(end, first + geometry.queryBlock)
-        let keys = geometry.firstKey(of: first, start: start)..<last
-        for head in 0..<shape.keyValueHeads {
+    for (example, firstPanel) in geometry.examples {
+      let start = example.lowerBound
+      for first in stride(from: start, to: example.upperBound, by: geometry.queryBlock) {
+        let last = min(example.upperBound, first + geometry.queryBlock)
+        let firstKey = geometry.firstKey(of: first, start: start)
+        let keys = start + (firstKey - start) / blockColumns * blockColumns..<last
+        for head in 0..<geometry.keyValueHeads {
           tasks.append(
             AttentionTask(
-              start: start, keyValueHead: head, queries: first..<last, keys: keys,
-              cost: (last - first) * keys.count))
+              example: example, firstPanel: firstPanel, keyValueHead: head, queries: first..<last,
+              keys: keys, cost: (last - first) * keys.count))
         }
       }
     }

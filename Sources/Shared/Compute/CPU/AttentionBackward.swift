@@ -21,15 +21,22 @@ private struct AttentionBackwardBuffers {
   let out: UnsafePointer<Float>
   let logSumExp: UnsafePointer<Float>
   let q: UnsafePointer<Float>
-  let k: UnsafePointer<Float>
-  let v: UnsafePointer<Float>
+  /// Keys and values, packed: see ``AttentionGeometry``.
+  let kPanels: UnsafePointer<Float>
+  let vPanels: UnsafePointer<Float>
+  let kRows: UnsafePointer<Float>
+  /// dk and dv while they are summed up, in rows like `kRows`.
+  let dkRows: UnsafeMutablePointer<Float>
+  let dvRows: UnsafeMutablePointer<Float>
 }
 
 /// The storage of a backward tile.
 private struct AttentionBackwardScratch {
-  let q: UnsafeMutablePointer<Float>
+  let qPanels: UnsafeMutablePointer<Float>
+  let qRows: UnsafeMutablePointer<Float>
+  let dOutPanels: UnsafeMutablePointer<Float>
+  let dOutRows: UnsafeMutablePointer<Float>
   let dq: UnsafeMutablePointer<Float>
-  let dOut: UnsafeMutablePointer<Float>
   let p: UnsafeMutablePointer<Float>
   let dP: UnsafeMutablePointer<Float>
   let logSumExp: UnsafeMutablePointer<Float>
@@ -37,9 +44,11 @@ private struct AttentionBackwardScratch {
 
   init(_ start: UnsafeMutablePointer<Float>, _ geometry: AttentionGeometry) {
     var cursor = ScratchCursor(start)
-    q = cursor.take(geometry.tileQueries)
+    qPanels = cursor.take(geometry.tileQueries)
+    qRows = cursor.take(geometry.tileQueries)
+    dOutPanels = cursor.take(geometry.tileQueries)
+    dOutRows = cursor.take(geometry.tileQueries)
     dq = cursor.take(geometry.tileQueries)
-    dOut = cursor.take(geometry.tileQueries)
     p = cursor.take(geometry.tileScores)
     dP = cursor.take(geometry.tileScores)
     logSumExp = cursor.take(geometry.tileRows)
@@ -47,7 +56,7 @@ private struct AttentionBackwardScratch {
   }
 
   static func floats(_ geometry: AttentionGeometry) -> Int {
-    3 * geometry.tileQueries + 2 * geometry.tileScores
+    5 * ScratchCursor.padded(geometry.tileQueries) + 2 * geometry.tileScores
       + 2 * ScratchCursor.padded(geometry.tileRows)
   }
 }
@@ -58,27 +67,26 @@ private func softmaxBackwardRow(
   _ scores: UnsafeMutablePointer<Float>, _ dP: UnsafeMutablePointer<Float>, logSumExp: Float,
   outDot: Float, softcap: Float?, first: Int, end: Int, count: Int
 ) {
-  let padded = (count &+ 15) & ~15
   var c = 0
   if let softcap {
-    capKernel(scores, cap: softcap, N: count)
     while c < count {
-      // dP - outDot is kept times the cap's slope, before the scores are gone.
-      let ratio = scores[c] / softcap
-      dP[c] = (dP[c] - outDot) * (1 - ratio * ratio)
-      c = c &+ 1
+      let score = softcap * hyperbolicTangent(scores.lanes(at: c) / softcap)
+      let p = exponential(score - logSumExp)
+      let ratio = score / softcap
+      scores.store(p, at: c)
+      dP.store(p * (dP.lanes(at: c) - outDot) * (1 - ratio * ratio), at: c)
+      c = c &+ laneCount
     }
-    c = 0
+  } else {
+    while c < count {
+      let p = exponential(scores.lanes(at: c) - logSumExp)
+      scores.store(p, at: c)
+      dP.store(p * (dP.lanes(at: c) - outDot), at: c)
+      c = c &+ laneCount
+    }
   }
-  let shift: Float = softcap == nil ? outDot : 0
-  maskRow(scores, first: first, end: end, count: count, value: -.infinity)
+  maskRow(scores, first: first, end: end, count: count, value: 0)
   maskRow(dP, first: first, end: end, count: count, value: 0)
-  while c < padded {
-    let p = exponential(scores.lanes(at: c) - logSumExp)
-    scores.store(p, at: c)
-    dP.store(p * (dP.lanes(at: c) - shift), at: c)
-    c = c &+ laneCount
-  }
 }
 
 /// Packs a block of queries with its dOut, log-sum-exps and dot products.
@@ -87,38 +95,41 @@ private func packBackward(
   _ task: AttentionTask, _ geometry: AttentionGeometry
 ) {
   packQueries(
-    scratch.q, from: b.q, rows: rows, keyValueHead: task.keyValueHead, factor: geometry.scale,
-    geometry: geometry)
+    panels: scratch.qPanels, packedRows: scratch.qRows, from: b.q, rows: rows,
+    keyValueHead: task.keyValueHead, factor: geometry.scale, geometry: geometry)
   packQueries(
-    scratch.dOut, from: b.dOut, rows: rows, keyValueHead: task.keyValueHead, factor: 1,
-    geometry: geometry)
+    panels: scratch.dOutPanels, packedRows: scratch.dOutRows, from: b.dOut, rows: rows,
+    keyValueHead: task.keyValueHead, factor: 1, geometry: geometry)
   let (D, B) = (geometry.headSize, rows.count)
   for r in 0..<B * geometry.group {
     let (i, head) = (rows.lowerBound + r % B, task.keyValueHead * geometry.group + r / B)
     scratch.logSumExp[r] = b.logSumExp[i * geometry.heads + head]
     scratch.outDot[r] = sumOfProducts(
-      scratch.dOut + r * D, b.out + i * geometry.queryStride + head * D, count: D)
+      scratch.dOutRows + r * geometry.paddedSize, b.out + (i * geometry.queryStride + head * D),
+      count: D)
   }
 }
 
 /// The tile of queries `rows` and keys `keys`.
 private func attentionBackwardTile(
   rows: Range<Int>, keys: Range<Int>, _ task: AttentionTask, _ b: AttentionBackwardBuffers,
-  _ scratch: AttentionBackwardScratch, _ geometry: AttentionGeometry, _ blas: OpenBLAS
+  _ scratch: AttentionBackwardScratch, _ geometry: AttentionGeometry
 ) {
-  let (D, B, ld) = (geometry.headSize, rows.count, AttentionGeometry.keyBlock)
-  let (count, stride) = (B * geometry.group, geometry.keyStride)
-  let offset = keys.lowerBound * stride + task.keyValueHead * D
-  blas.product(
-    m: count, n: keys.count, k: D, .init(scratch.q, stride: D),
-    .init(b.k + offset, stride: stride, transposed: true), beta: 0, scratch.p, stride: ld)
-  blas.product(
-    m: count, n: keys.count, k: D, .init(scratch.dOut, stride: D),
-    .init(b.v + offset, stride: stride, transposed: true), beta: 0, scratch.dP, stride: ld)
+  let (D, B) = (geometry.paddedSize, rows.count)
+  let count = B * geometry.group
+  let panel = task.firstPanel + (keys.lowerBound - task.example.lowerBound) / blockColumns
+  let panelOffset = geometry.panelOffset(panel, head: task.keyValueHead)
+  let rowOffset = geometry.rowOffset(panel, head: task.keyValueHead)
+  panelProduct(
+    scratch.p, scratch.qPanels, b.kPanels + panelOffset, rows: count, columns: keys.count,
+    K: geometry.headSize)
+  panelProduct(
+    scratch.dP, scratch.dOutPanels, b.vPanels + panelOffset, rows: count, columns: keys.count,
+    K: geometry.headSize)
   for r in 0..<count {
-    let (p, dP) = (scratch.p + r &* ld, scratch.dP + r &* ld)
+    let (p, dP) = (scratch.p + r &* tileStride, scratch.dP + r &* tileStride)
     let (low, high) = visibleColumns(
-      rows.lowerBound &+ r % B, keys, start: task.start, window: geometry.window)
+      rows.lowerBound &+ r % B, keys, start: task.example.lowerBound, window: geometry.window)
     guard low < high else {
       p.update(repeating: 0, count: keys.count)
       dP.update(repeating: 0, count: keys.count)
@@ -128,46 +139,48 @@ private func attentionBackwardTile(
       p, dP, logSumExp: scratch.logSumExp[r], outDot: scratch.outDot[r],
       softcap: geometry.softcap, first: low, end: high, count: keys.count)
   }
-  blas.product(
-    m: keys.count, n: D, k: count, .init(scratch.p, stride: ld, transposed: true),
-    .init(scratch.dOut, stride: D), beta: 1, b.dv + offset, stride: stride)
-  blas.product(
-    m: keys.count, n: D, k: count, .init(scratch.dP, stride: ld, transposed: true),
-    .init(scratch.q, stride: D), beta: 1, b.dk + offset, stride: stride)
-  blas.product(
-    m: count, n: D, k: keys.count, .init(scratch.dP, stride: ld), .init(b.k + offset, stride: stride),
-    beta: 1, scratch.dq, stride: D)
+  transposedTileProduct(
+    b.dvRows + rowOffset, scratch.p, scratch.dOutRows, columns: keys.count, K: count, D: D)
+  transposedTileProduct(
+    b.dkRows + rowOffset, scratch.dP, scratch.qRows, columns: keys.count, K: count, D: D)
+  tileProduct(scratch.dq, scratch.dP, b.kRows + rowOffset, rows: count, K: keys.count, D: D)
 }
 
 /// All queries that see the task's keys.
 private func attentionBackwardTask(
   _ task: AttentionTask, _ b: AttentionBackwardBuffers, _ scratch: AttentionBackwardScratch,
-  _ geometry: AttentionGeometry, _ blas: OpenBLAS
+  _ geometry: AttentionGeometry
 ) {
-  let (D, ld) = (geometry.headSize, AttentionGeometry.keyBlock)
-  for row in task.keys {
-    let offset = row * geometry.keyStride + task.keyValueHead * D
-    (b.dk + offset).update(repeating: 0, count: D)
-    (b.dv + offset).update(repeating: 0, count: D)
-  }
+  let D = geometry.paddedSize
+  let firstRow =
+    geometry.rowOffset(task.firstPanel, head: task.keyValueHead)
+    + (task.keys.lowerBound - task.example.lowerBound) * D
+  (b.dkRows + firstRow).update(repeating: 0, count: task.keys.count * D)
+  (b.dvRows + firstRow).update(repeating: 0, count: task.keys.count * D)
   let dq = task.segment == 0 ? b.dq : b.partials + (task.segment - 1) * b.partialSize
-  for first in stride(from: task.queries.lowerBound, to: task.queries.upperBound, by: geometry.queryBlock) {
-    let rows = first..<min(task.queries.upperBound, first + geometry.queryBlock)
+  let (last, block) = (task.queries.upperBound, geometry.queryBlock)
+  for first in stride(from: task.queries.lowerBound, to: last, by: block) {
+    let rows = first..<min(last, first + block)
     packBackward(scratch, b, rows: rows, task, geometry)
     scratch.dq.update(repeating: 0, count: rows.count * geometry.group * D)
-    let lowest = geometry.firstKey(of: first, start: task.start)
+    let lowest = geometry.firstKey(of: first, start: task.example.lowerBound)
     let highest = min(task.keys.upperBound, rows.upperBound)
-    for key in stride(from: task.keys.lowerBound, to: highest, by: ld) {
-      let keys = key..<min(highest, key + ld)
+    for key in stride(from: task.keys.lowerBound, to: highest, by: AttentionGeometry.keyBlock) {
+      let keys = key..<min(highest, key + AttentionGeometry.keyBlock)
       guard keys.upperBound > lowest else { continue }
-      attentionBackwardTile(rows: rows, keys: keys, task, b, scratch, geometry, blas)
+      attentionBackwardTile(rows: rows, keys: keys, task, b, scratch, geometry)
     }
     for r in 0..<rows.count * geometry.group {
       let (i, g) = (first + r % rows.count, r / rows.count)
       let head = task.keyValueHead * geometry.group + g
-      let to = dq + i * geometry.queryStride + head * D
-      for d in 0..<D { to[d] = scratch.dq[r &* D &+ d] * geometry.scale }
+      let to = dq + (i * geometry.queryStride + head * geometry.headSize)
+      for d in 0..<geometry.headSize { to[d] = scratch.dq[r &* D &+ d] * geometry.scale }
     }
+  }
+  for (index, row) in task.keys.enumerated() {
+    let to = row * geometry.keyStride + task.keyValueHead * geometry.headSize
+    (b.dk + to).update(from: b.dkRows + (firstRow + index * D), count: geometry.headSize)
+    (b.dv + to).update(from: b.dvRows + (firstRow + index * D), count: geometry.headSize)
   }
 }
 
@@ -179,22 +192,30 @@ extension CPUDevice {
     let geometry = AttentionGeometry(shape)
     let queryCount = shape.rows * geometry.queryStride
     let keyCount = shape.rows * geometry.keyStride
-    let tasks = backwardTasks(shape, geometry)
+    let tasks = backwardTasks(geometry)
     let segments = (tasks.map(\.segment).max() ?? 0) + 1
     let partialSize = ScratchCursor.padded(queryCount)
+    var shared = ScratchCursor(
+      sharedScratch(
+        2 * ScratchCursor.padded(geometry.panelFloats) + 3 * geometry.rowFloats
+          + (segments - 1) * partialSize))
+    let (kPanels, vPanels) = (shared.take(geometry.panelFloats), shared.take(geometry.panelFloats))
+    let kRows = shared.take(geometry.rowFloats)
+    packKeys(k.values(keyCount), panels: kPanels, rows: kRows, geometry)
+    packKeys(v.values(keyCount), panels: vPanels, rows: nil, geometry)
     let buffers = AttentionBackwardBuffers(
       dq: dq.values(queryCount), dk: dk.values(keyCount), dv: dv.values(keyCount),
-      partials: sharedScratch((segments - 1) * partialSize), partialSize: partialSize,
+      partials: shared.take((segments - 1) * partialSize), partialSize: partialSize,
       dOut: dOut.values(queryCount), out: out.values(queryCount),
       logSumExp: logSumExp.values(shape.rows * shape.heads), q: q.values(queryCount),
-      k: k.values(keyCount), v: v.values(keyCount))
+      kPanels: kPanels, vPanels: vPanels, kRows: kRows, dkRows: shared.take(geometry.rowFloats),
+      dvRows: shared.take(geometry.rowFloats))
     if segments > 1 { fill(dq.slice(at: 0, count: queryCount), with: 0) }
     let storage = workerScratch(AttentionBackwardScratch.floats(geometry))
     tasks.withUnsafeBufferPointer { tasks in
-      loop(tasks.count) { [blas] index, worker in
+      loop(tasks.count) { index, worker in
         attentionBackwardTask(
-          tasks[index], buffers, AttentionBackwardScratch(storage[worker], geometry), geometry,
-          blas)
+          tasks[index], buffers, AttentionBackwardScratch(storage[worker], geometry), geometry)
       }
     }
     if segments > 1 { addPartials(tasks, buffers, geometry) }
@@ -206,7 +227,7 @@ extension CPUDevice {
   ) {
     // One key/value head stands for all: the others have the same segments.
     let added = tasks.filter { $0.segment > 0 && $0.keyValueHead == 0 }
-      .sorted { ($0.start, $0.segment) < ($1.start, $1.segment) }
+      .sorted { ($0.firstPanel, $0.segment) < ($1.firstPanel, $1.segment) }
     let width = geometry.queryStride
     let rows = (added.map(\.queries.upperBound).max() ?? 0)
     added.withUnsafeBufferPointer { added in
@@ -223,23 +244,20 @@ extension CPUDevice {
   }
 
   /// A task for each segment of keys of each key/value head, the long ones first.
-  private func backwardTasks(
-    _ shape: AttentionShape, _ geometry: AttentionGeometry
-  ) -> [AttentionTask] {
-    let examples = zip(shape.starts, shape.starts.dropFirst()).filter { $0 < $1 }
-      .map { Int($0)..<Int($1) }
-    let costs = examples.map { geometry.scores(of: $0, end: $0.upperBound) }
-    let total = costs.reduce(0, +) * shape.keyValueHeads
+  private func backwardTasks(_ geometry: AttentionGeometry) -> [AttentionTask] {
+    let costs = geometry.examples.map { geometry.scores(of: $0.rows, end: $0.rows.upperBound) }
+    let total = costs.reduce(0, +) * geometry.keyValueHeads
     var tasks: [AttentionTask] = []
-    for (example, cost) in zip(examples, costs) {
+    for ((example, firstPanel), cost) in zip(geometry.examples, costs) {
       let wanted = min((16 * cost + total - 1) / max(total, 1), 4, example.count / 256)
       for (index, keys) in segments(example, count: wanted, cost: cost, geometry).enumerated() {
         let last = min(example.upperBound, keys.upperBound - 1 + geometry.window)
-        for head in 0..<shape.keyValueHeads {
+        for head in 0..<geometry.keyValueHeads {
           tasks.append(
             AttentionTask(
-              start: example.lowerBound, keyValueHead: head, queries: keys.lowerBound..<last,
-              keys: keys, segment: index, cost: geometry.scores(of: keys, end: example.upperBound)))
+              example: example, firstPanel: firstPanel, keyValueHead: head,
+              queries: keys.lowerBound..<last, keys: keys, segment: index,
+              cost: geometry.scores(of: keys, end: example.upperBound)))
         }
       }
     }

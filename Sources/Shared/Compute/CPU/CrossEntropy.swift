@@ -49,7 +49,7 @@ func maximumOf(_ x: UnsafePointer<Float>, count: Int) -> Float {
     lanes = larger(lanes, x.lanes(at: i))
     i = i &+ laneCount
   }
-  var maximum = lanes.max()
+  var maximum = largest(lanes)
   while i < count {
     maximum = x[i] > maximum ? x[i] : maximum
     i = i &+ 1
@@ -76,7 +76,7 @@ private func exponentials(
       x.store(e * (1 - ratio * ratio), at: i)
       i = i &+ laneCount
     }
-    sum += Double(lanes.sum())
+    sum += Double(Compute.sum(lanes))
   }
   guard i < count else { return sum }
   let left = count &- i

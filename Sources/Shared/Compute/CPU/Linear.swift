@@ -7,8 +7,9 @@
 
 /// How a product is cut; a function of its shape alone.
 private enum LinearTiles {
-  /// Rows and columns of the output that one call computes.
-  static let rows = 512
+  /// Rows and columns of the output that one call computes, at most; half the rows where there would
+  /// be few tiles otherwise.
+  static let rows = 1024
   static let columns = 384
   /// Floats of a weight panel: stays in the last-level cache between expansion and product.
   static let panelFloats = 1 << 21
@@ -91,8 +92,10 @@ extension CPUDevice {
     _ rows: Int, _ columns: Int, _ body: (_ rows: Range<Int>, _ columns: Range<Int>) -> Void
   ) {
     guard rows > 0, columns > 0 else { return }
-    let height = LinearTiles.part(of: rows, limit: LinearTiles.rows)
     let width = LinearTiles.part(of: columns, limit: LinearTiles.columns)
+    let fewTiles = rows * columns < 4 * LinearTiles.rows * LinearTiles.columns / 2
+    let height = LinearTiles.part(
+      of: rows, limit: fewTiles ? LinearTiles.rows / 2 : LinearTiles.rows)
     let down = (rows + height - 1) / height
     let across = (columns + width - 1) / width
     loop(down * across) { task, _ in

@@ -44,6 +44,24 @@ extension UnsafeMutablePointer<Float> {
 @inline(__always)
 func larger(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
 
+/// The sum of all lanes, halves first.
+@inline(__always)
+func sum(_ x: Lanes) -> Float {
+  let eight = x.lowHalf + x.highHalf
+  let four = eight.lowHalf + eight.highHalf
+  let two = four.lowHalf + four.highHalf
+  return two[0] + two[1]
+}
+
+/// The largest lane, under the rule of ``larger(_:_:)``.
+@inline(__always)
+func largest(_ x: Lanes) -> Float {
+  let eight = x.lowHalf.replacing(with: x.highHalf, where: x.highHalf .> x.lowHalf)
+  let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
+  let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .> four.lowHalf)
+  return two[1] > two[0] ? two[1] : two[0]
+}
+
 /// e^x in each lane, within about 1.5 units of the last place.
 ///
 /// x = n·ln 2 + r with |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf (Moshier), and 2^n by
@@ -110,7 +128,7 @@ func sumOfProducts(
       a.lanes(at: i, count: left) * b.lanes(at: i, count: left), c.lanes(at: i, count: left))
     i = i &+ laneCount
   }
-  return (first + second).sum()
+  return sum(first + second)
 }
 
 /// Σ a·b over `count` values, in an order fixed by the count.
@@ -128,5 +146,5 @@ func sumOfProducts(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: 
       a.lanes(at: i, count: count &- i), b.lanes(at: i, count: count &- i))
     i = i &+ laneCount
   }
-  return (first + second).sum()
+  return sum(first + second)
 }
