@@ -42,24 +42,27 @@ private func softmaxRow(
   out: UnsafeMutablePointer<Float>, D: Int
 ) {
   let padded = (columns &+ 15) & ~15
-  var lanes = row.lanes(at: 0)
+  // Two chains: one would wait for itself. The last vector may be looked at twice.
+  let last = padded &- laneCount
+  var (even, odd) = (row.lanes(at: 0), row.lanes(at: last))
   var c = laneCount
-  while c < padded {
-    lanes = larger(lanes, row.lanes(at: c))
-    c = c &+ laneCount
+  while c < last {
+    even = larger(even, row.lanes(at: c))
+    odd = larger(odd, row.lanes(at: min(c &+ laneCount, last)))
+    c = c &+ 2 &* laneCount
   }
-  let tileMaximum = largest(lanes)
+  let tileMaximum = largest(larger(even, odd))
   let newMaximum = tileMaximum > maximum ? tileMaximum : maximum
   var total = Lanes.zero
   c = 0
   while c < padded {
-    let e = exponential(row.lanes(at: c) - newMaximum)
+    let e = weight(row.lanes(at: c) - newMaximum)
     row.store(e, at: c)
     total += e
     c = c &+ laneCount
   }
   if newMaximum > maximum {
-    if maximum > -.infinity {
+    if maximum > maskedScore {  // else these are the first keys
       let factor = exp(maximum - newMaximum)
       sum *= factor
       for d in 0..<D { out[d] *= factor }
@@ -80,33 +83,35 @@ private func attentionForwardTask(
     panels: scratch.q, packedRows: nil, from: b.q, rows: task.queries,
     keyValueHead: task.keyValueHead, factor: geometry.scale, geometry: geometry)
   scratch.out.update(repeating: 0, count: rows * D)
-  scratch.maximum.update(repeating: -.infinity, count: rows)
+  scratch.maximum.update(repeating: maskedScore, count: rows)
   scratch.sum.update(repeating: 0, count: rows)
   let block = AttentionGeometry.keyBlock
   for first in stride(from: task.keys.lowerBound, to: task.keys.upperBound, by: block) {
     let keys = first..<min(task.keys.upperBound, first + block)
     let panel = task.firstPanel + (first - task.example.lowerBound) / blockColumns
+    let mask = TileMask(queries: task.queries, heads: group, keys: keys)
     panelProduct(
       scratch.scores, scratch.q, b.k + geometry.panelOffset(panel, head: task.keyValueHead),
-      rows: rows, columns: keys.count, K: geometry.headSize)
+      mask: mask, K: geometry.headSize)
     for r in 0..<rows {
       let row = scratch.scores + r &* tileStride
       let i = task.queries.lowerBound &+ r % B
       let (low, high) = visibleColumns(
         i, keys, start: task.example.lowerBound, window: geometry.window)
+      let count = mask.storedColumns(r)
       guard low < high else {
-        row.update(repeating: 0, count: keys.count)
+        row.update(repeating: 0, count: count)
         continue
       }
-      if let cap = geometry.softcap { capKernel(row, cap: cap, N: keys.count) }
-      maskRow(row, first: low, end: high, count: keys.count, value: -.infinity)
+      if let cap = geometry.softcap { capKernel(row, cap: cap, N: (high &+ 15) & ~15) }
+      maskRow(row, first: low, end: high, count: count, value: maskedScore)
       softmaxRow(
-        row, columns: keys.count, maximum: &scratch.maximum[r], sum: &scratch.sum[r],
+        row, columns: count, maximum: &scratch.maximum[r], sum: &scratch.sum[r],
         out: scratch.out + r &* D, D: D)
     }
     tileProduct(
       scratch.out, scratch.scores, b.v + geometry.rowOffset(panel, head: task.keyValueHead),
-      rows: rows, K: keys.count, D: D)
+      mask: mask, D: D)
   }
   for r in 0..<rows {
     let (i, head) = (task.queries.lowerBound + r % B, task.keyValueHead * group + r / B)

@@ -69,17 +69,17 @@ private func softmaxBackwardRow(
 ) {
   var c = 0
   if let softcap {
-    while c < count {
+    while c < end {
       let score = softcap * hyperbolicTangent(scores.lanes(at: c) / softcap)
-      let p = exponential(score - logSumExp)
+      let p = weight(score - logSumExp)
       let ratio = score / softcap
       scores.store(p, at: c)
       dP.store(p * (dP.lanes(at: c) - outDot) * (1 - ratio * ratio), at: c)
       c = c &+ laneCount
     }
   } else {
-    while c < count {
-      let p = exponential(scores.lanes(at: c) - logSumExp)
+    while c < end {
+      let p = weight(scores.lanes(at: c) - logSumExp)
       scores.store(p, at: c)
       dP.store(p * (dP.lanes(at: c) - outDot), at: c)
       c = c &+ laneCount
@@ -116,34 +116,31 @@ private func attentionBackwardTile(
   _ scratch: AttentionBackwardScratch, _ geometry: AttentionGeometry
 ) {
   let (D, B) = (geometry.paddedSize, rows.count)
-  let count = B * geometry.group
+  let mask = TileMask(queries: rows, heads: geometry.group, keys: keys)
   let panel = task.firstPanel + (keys.lowerBound - task.example.lowerBound) / blockColumns
   let panelOffset = geometry.panelOffset(panel, head: task.keyValueHead)
   let rowOffset = geometry.rowOffset(panel, head: task.keyValueHead)
   panelProduct(
-    scratch.p, scratch.qPanels, b.kPanels + panelOffset, rows: count, columns: keys.count,
-    K: geometry.headSize)
+    scratch.p, scratch.qPanels, b.kPanels + panelOffset, mask: mask, K: geometry.headSize)
   panelProduct(
-    scratch.dP, scratch.dOutPanels, b.vPanels + panelOffset, rows: count, columns: keys.count,
-    K: geometry.headSize)
-  for r in 0..<count {
+    scratch.dP, scratch.dOutPanels, b.vPanels + panelOffset, mask: mask, K: geometry.headSize)
+  for r in 0..<mask.rows {
     let (p, dP) = (scratch.p + r &* tileStride, scratch.dP + r &* tileStride)
     let (low, high) = visibleColumns(
       rows.lowerBound &+ r % B, keys, start: task.example.lowerBound, window: geometry.window)
+    let count = mask.storedColumns(r)
     guard low < high else {
-      p.update(repeating: 0, count: keys.count)
-      dP.update(repeating: 0, count: keys.count)
+      p.update(repeating: 0, count: count)
+      dP.update(repeating: 0, count: count)
       continue
     }
     softmaxBackwardRow(
       p, dP, logSumExp: scratch.logSumExp[r], outDot: scratch.outDot[r],
-      softcap: geometry.softcap, first: low, end: high, count: keys.count)
+      softcap: geometry.softcap, first: low, end: high, count: count)
   }
-  transposedTileProduct(
-    b.dvRows + rowOffset, scratch.p, scratch.dOutRows, columns: keys.count, K: count, D: D)
-  transposedTileProduct(
-    b.dkRows + rowOffset, scratch.dP, scratch.qRows, columns: keys.count, K: count, D: D)
-  tileProduct(scratch.dq, scratch.dP, b.kRows + rowOffset, rows: count, K: keys.count, D: D)
+  transposedTileProduct(b.dvRows + rowOffset, scratch.p, scratch.dOutRows, mask: mask, D: D)
+  transposedTileProduct(b.dkRows + rowOffset, scratch.dP, scratch.qRows, mask: mask, D: D)
+  tileProduct(scratch.dq, scratch.dP, b.kRows + rowOffset, mask: mask, D: D)
 }
 
 /// All queries that see the task's keys.

@@ -63,8 +63,8 @@ struct AttentionGeometry {
   var queryStride: Int { heads * headSize }
   /// Floats from one row of k or v to the next.
   var keyStride: Int { keyValueHeads * headSize }
-  /// Query rows of a tile: with all heads of the group about 192.
-  var queryBlock: Int { min(96, max(4, 192 / group & ~3)) }
+  /// Query rows of a tile: with all heads of the group about 192, and whole panels for each head.
+  var queryBlock: Int { min(96, max(blockRows, 192 / group / blockRows * blockRows)) }
   /// Rows of a tile, all heads of the group, in whole panels.
   var tileRows: Int { (queryBlock * group + blockRows - 1) / blockRows * blockRows }
   /// The head size in whole blocks of columns: the row length of packed rows.

@@ -41,9 +41,9 @@ func capKernel(_ x: UnsafeMutablePointer<Float>, cap: Float, N: Int) {
   x.store(cap * hyperbolicTangent(x.lanes(at: i, count: N &- i) / cap), at: i, count: N &- i)
 }
 
-/// The largest of `count` values; what is not a number is left out.
+/// The largest of `count` values.
 func maximumOf(_ x: UnsafePointer<Float>, count: Int) -> Float {
-  var lanes = Lanes(repeating: -.infinity)
+  var lanes = Lanes(repeating: -Float.greatestFiniteMagnitude)
   var i = 0
   while i &+ laneCount <= count {
     lanes = larger(lanes, x.lanes(at: i))
@@ -70,7 +70,7 @@ private func exponentials(
     let end = min(i &+ 32 &* laneCount, count &- laneCount &+ 1)
     while i < end {
       let value = x.lanes(at: i)
-      let e = exponential(value - maximum)
+      let e = weight(value - maximum)
       lanes += e
       let ratio = value * inverseCap
       x.store(e * (1 - ratio * ratio), at: i)
@@ -81,7 +81,7 @@ private func exponentials(
   guard i < count else { return sum }
   let left = count &- i
   let value = x.lanes(at: i, count: left)
-  let e = exponential(value - maximum)
+  let e = weight(value - maximum)
   for lane in 0..<left { sum += Double(e[lane]) }
   let ratio = value * inverseCap
   x.store(e * (1 - ratio * ratio), at: i, count: left)

@@ -3,62 +3,57 @@
 // y = activation(gate) · up. Shazeer 2020, https://arxiv.org/abs/2002.05202; SiLU as in Elfwing et
 // al. 2017, GELU's tanh form as in Hendrycks & Gimpel 2016.
 
-private let geluRoot: Float = 0.797_884_560_802_865_4  // √(2/π)
-private let geluCubic: Float = 0.044_715
+/// An activation on vectors. A type and not a closure: only so do the kernels get it inlined.
+private protocol Activation {
+  /// The activation of x and its derivative.
+  static func valueAndSlope(_ x: Lanes) -> (value: Lanes, slope: Lanes)
+}
 
-/// activation(x).
-@inline(__always)
-private func activate(_ x: Lanes, _ activation: GateActivation) -> Lanes {
-  switch activation {
-  case .silu: return x * logistic(x)
-  case .geluTanh:
-    let t = hyperbolicTangent(geluRoot * x.addingProduct(geluCubic * x * x, x))
-    return 0.5 * x * (1 + t)
+private enum SiLU: Activation {
+  @inline(__always)
+  static func valueAndSlope(_ x: Lanes) -> (value: Lanes, slope: Lanes) {
+    let s = logistic(x)
+    return (x * s, s * (1 + x * (1 - s)))
   }
 }
 
-/// activation(x) and its derivative.
-@inline(__always)
-private func activateWithSlope(
-  _ x: Lanes, _ activation: GateActivation
-) -> (value: Lanes, slope: Lanes) {
-  switch activation {
-  case .silu:
-    let s = logistic(x)
-    return (x * s, s * (1 + x * (1 - s)))
-  case .geluTanh:
-    let t = hyperbolicTangent(geluRoot * x.addingProduct(geluCubic * x * x, x))
-    let inner = geluRoot * (1 + 3 * geluCubic * x * x)
-    return (0.5 * x * (1 + t), 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner)
+private enum GELUTanh: Activation {
+  @inline(__always)
+  static func valueAndSlope(_ x: Lanes) -> (value: Lanes, slope: Lanes) {
+    let root = Lanes(repeating: 0.797_884_560_802_865_4)  // √(2/π)
+    let square = x * x
+    let t = hyperbolicTangent(root * x.addingProduct(0.044_715 * square, x))
+    let inner = root * (1 + 0.134_145 * square)
+    let halfX = 0.5 * x
+    return (halfX * (1 + t), 0.5 * (1 + t) + halfX * (1 - t * t) * inner)
   }
 }
 
 /// y (N) = activation(gate) · up.
-func gateForwardKernel(
-  y: UnsafeMutablePointer<Float>, gate: UnsafePointer<Float>, up: UnsafePointer<Float>,
-  activation: GateActivation, N: Int
+private func gateForwardKernel<A: Activation>(
+  _: A.Type, y: UnsafeMutablePointer<Float>, gate: UnsafePointer<Float>, up: UnsafePointer<Float>,
+  N: Int
 ) {
   var i = 0
   while i &+ laneCount <= N {
-    y.store(activate(gate.lanes(at: i), activation) * up.lanes(at: i), at: i)
+    y.store(A.valueAndSlope(gate.lanes(at: i)).value * up.lanes(at: i), at: i)
     i = i &+ laneCount
   }
   guard i < N else { return }
   let left = N &- i
-  let value = activate(gate.lanes(at: i, count: left), activation) * up.lanes(at: i, count: left)
-  y.store(value, at: i, count: left)
+  let value = A.valueAndSlope(gate.lanes(at: i, count: left)).value
+  y.store(value * up.lanes(at: i, count: left), at: i, count: left)
 }
 
 /// dGate (N) = dy · up · activation'(gate), dUp (N) = dy · activation(gate). dGate may be gate, and
 /// dUp may be up.
-func gateBackwardKernel(
-  dGate: UnsafeMutablePointer<Float>, dUp: UnsafeMutablePointer<Float>,
-  dy: UnsafePointer<Float>, gate: UnsafePointer<Float>, up: UnsafePointer<Float>,
-  activation: GateActivation, N: Int
+private func gateBackwardKernel<A: Activation>(
+  _: A.Type, dGate: UnsafeMutablePointer<Float>, dUp: UnsafeMutablePointer<Float>,
+  dy: UnsafePointer<Float>, gate: UnsafePointer<Float>, up: UnsafePointer<Float>, N: Int
 ) {
   var i = 0
   while i &+ laneCount <= N {
-    let (value, slope) = activateWithSlope(gate.lanes(at: i), activation)
+    let (value, slope) = A.valueAndSlope(gate.lanes(at: i))
     let (dyLanes, upLanes) = (dy.lanes(at: i), up.lanes(at: i))
     dGate.store(dyLanes * upLanes * slope, at: i)
     dUp.store(dyLanes * value, at: i)
@@ -66,7 +61,7 @@ func gateBackwardKernel(
   }
   guard i < N else { return }
   let left = N &- i
-  let (value, slope) = activateWithSlope(gate.lanes(at: i, count: left), activation)
+  let (value, slope) = A.valueAndSlope(gate.lanes(at: i, count: left))
   let (dyLanes, upLanes) = (dy.lanes(at: i, count: left), up.lanes(at: i, count: left))
   dGate.store(dyLanes * upLanes * slope, at: i, count: left)
   dUp.store(dyLanes * value, at: i, count: left)
@@ -78,8 +73,12 @@ extension CPUDevice {
     let (y, gate, up) = (y.pointer, gate.values(count), up.values(count))
     loop.chunks(of: count, by: elementChunk) { range in
       let i = range.lowerBound
-      gateForwardKernel(
-        y: y + i, gate: gate + i, up: up + i, activation: activation, N: range.count)
+      switch activation {
+      case .silu:
+        gateForwardKernel(SiLU.self, y: y + i, gate: gate + i, up: up + i, N: range.count)
+      case .geluTanh:
+        gateForwardKernel(GELUTanh.self, y: y + i, gate: gate + i, up: up + i, N: range.count)
+      }
     }
   }
 
@@ -91,9 +90,15 @@ extension CPUDevice {
     let (dy, gate, up) = (dy.pointer, gate.values(count), up.values(count))
     loop.chunks(of: count, by: elementChunk) { range in
       let i = range.lowerBound
-      gateBackwardKernel(
-        dGate: dGate + i, dUp: dUp + i, dy: dy + i, gate: gate + i, up: up + i,
-        activation: activation, N: range.count)
+      let (dGate, dUp, dy, gate, up) = (dGate + i, dUp + i, dy + i, gate + i, up + i)
+      switch activation {
+      case .silu:
+        gateBackwardKernel(
+          SiLU.self, dGate: dGate, dUp: dUp, dy: dy, gate: gate, up: up, N: range.count)
+      case .geluTanh:
+        gateBackwardKernel(
+          GELUTanh.self, dGate: dGate, dUp: dUp, dy: dy, gate: gate, up: up, N: range.count)
+      }
     }
   }
 }

@@ -40,9 +40,29 @@ extension UnsafeMutablePointer<Float> {
   }
 }
 
-/// The larger of each pair of lanes; a lane of `b` that is not a number is left out.
+/// The bits of the lanes. Choices between lanes are made with them: comparisons and `replacing` of SIMD
+/// types may become loops over the lanes, whole-vector arithmetic does not.
+typealias LaneBits = SIMD16<Int32>
+
 @inline(__always)
-func larger(_ a: Lanes, _ b: Lanes) -> Lanes { a.replacing(with: b, where: b .> a) }
+func bits(_ x: Lanes) -> LaneBits { unsafeBitCast(x, to: LaneBits.self) }
+
+@inline(__always)
+func lanes(_ bits: LaneBits) -> Lanes { unsafeBitCast(bits, to: Lanes.self) }
+
+/// All bits set in the lanes below 0 (-0 included), none in the others.
+@inline(__always)
+func negativeMask(_ x: Lanes) -> LaneBits { bits(x) &>> 31 }
+
+/// `a` where `mask` has all bits set, `b` where it has none.
+@inline(__always)
+func select(_ mask: LaneBits, _ a: LaneBits, _ b: LaneBits) -> LaneBits { (a & mask) | (b & ~mask) }
+
+/// The larger of each pair of lanes.
+@inline(__always)
+func larger(_ a: Lanes, _ b: Lanes) -> Lanes {
+  lanes(select(negativeMask(b - a), bits(a), bits(b)))
+}
 
 /// The sum of all lanes, halves first.
 @inline(__always)
@@ -53,22 +73,24 @@ func sum(_ x: Lanes) -> Float {
   return two[0] + two[1]
 }
 
-/// The largest lane, under the rule of ``larger(_:_:)``.
+/// The largest lane.
 @inline(__always)
 func largest(_ x: Lanes) -> Float {
-  let eight = x.lowHalf.replacing(with: x.highHalf, where: x.highHalf .> x.lowHalf)
-  let four = eight.lowHalf.replacing(with: eight.highHalf, where: eight.highHalf .> eight.lowHalf)
-  let two = four.lowHalf.replacing(with: four.highHalf, where: four.highHalf .> four.lowHalf)
-  return two[1] > two[0] ? two[1] : two[0]
+  var x = larger(x, Lanes(lowHalf: x.highHalf, highHalf: x.lowHalf))
+  let eight = x.lowHalf
+  x = larger(
+    x, Lanes(lowHalf: SIMD8(lowHalf: eight.highHalf, highHalf: eight.lowHalf), highHalf: eight))
+  let first = x[0] > x[1] ? x[0] : x[1]
+  let second = x[2] > x[3] ? x[2] : x[3]
+  return first > second ? first : second
 }
 
-/// e^x in each lane, within about 1.5 units of the last place.
+/// The bits of e^x where -87.33 <= x <= 88.37; elsewhere of no use.
 ///
 /// x = n·ln 2 + r with |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf (Moshier), and 2^n by
-/// adding n to the exponent. Below -87.33 the result is 0 (no subnormal numbers), above 88.37
-/// infinity; what is not a number stays so.
+/// adding n to the exponent.
 @inline(__always)
-func exponential(_ x: Lanes) -> Lanes {
+private func exponentialBits(_ x: Lanes) -> LaneBits {
   // Adding 1.5·2^23 rounds to an integer, which then stands in the low bits.
   let rounder = Lanes(repeating: 12_582_912)
   let shifted = rounder.addingProduct(x, Lanes(repeating: 1.442_695_04))
@@ -82,11 +104,23 @@ func exponential(_ x: Lanes) -> Lanes {
   p = Lanes(repeating: 1.666_666_545_9e-1).addingProduct(p, r)
   p = Lanes(repeating: 5.000_000_120_1e-1).addingProduct(p, r)
   let power = (r + 1).addingProduct(p, r * r)
-  let exponent = unsafeBitCast(shifted, to: SIMD16<UInt32>.self) &<< 23
-  let bits = unsafeBitCast(power, to: SIMD16<UInt32>.self) &+ exponent
-  return unsafeBitCast(bits, to: Lanes.self)
-    .replacing(with: 0, where: x .< -87.33)
-    .replacing(with: .infinity, where: x .> 88.37)
+  return bits(power) &+ (bits(shifted) &<< 23)
+}
+
+/// e^x in each lane, within 2 units of the last place. Below -87.33 the result is 0 (no subnormal
+/// numbers), above 88.37 infinity. What is not finite gives no number: see ``maskedScore``.
+@inline(__always)
+func exponential(_ x: Lanes) -> Lanes {
+  let tooSmall = negativeMask(x + 87.33)
+  let tooLarge = negativeMask(88.37 - x)
+  let infinity = LaneBits(repeating: 0x7f80_0000)
+  return lanes(select(tooLarge, infinity, exponentialBits(x) & ~tooSmall)) + (x - x)
+}
+
+/// ``exponential(_:)`` for a softmax, whose exponents never exceed 88.
+@inline(__always)
+func weight(_ x: Lanes) -> Lanes {
+  lanes(exponentialBits(x) & ~negativeMask(x + 87.33)) + (x - x)
 }
 
 /// tanh in each lane, within about 2 units of the last place: Cephes' polynomial below 0.625,
@@ -100,10 +134,14 @@ func hyperbolicTangent(_ x: Lanes) -> Lanes {
   p = Lanes(repeating: 1.333_144_220_36e-1).addingProduct(p, z)
   p = Lanes(repeating: -3.333_328_194_22e-1).addingProduct(p, z)
   let small = x.addingProduct(p * z, x)
-  let magnitude = x.replacing(with: -x, where: x .< 0)
+  let sign = bits(x) & LaneBits(repeating: Int32.min)
+  let magnitude = lanes(bits(x) & LaneBits(repeating: Int32.max))
   let large = 1 - 2 / (exponential(magnitude + magnitude) + 1)
-  return small.replacing(with: large.replacing(with: -large, where: x .< 0), where: magnitude .> 0.625)
+  return lanes(select(negativeMask(magnitude - 0.625), bits(small), bits(large) | sign))
 }
+
+/// The score of a key that a query does not see: so low that its weight is 0, and finite.
+let maskedScore: Float = -1e38
 
 /// 1 / (1 + e^-x) in each lane.
 @inline(__always)
