@@ -39,6 +39,9 @@ package enum Signals {
     while true {
       var number: Int32 = 0
       guard sigwait(&set, &number) == 0 else { continue }
+      // Without a state to save SIGUSR1 asks for nothing. The runtime sends it to our threads when
+      // it describes a crash, which must not pass for a wish to end.
+      if number == SIGUSR1, !isGraceful.load(ordering: .relaxed) { continue }
       if isGraceful.load(ordering: .relaxed),
         !stopRequested.exchange(true, ordering: .relaxed)
       {
