@@ -112,4 +112,42 @@ import Testing
     let one = try score("llama3", "-j 1"), two = try score("llama3", "-j 2")
     #expect(one.summary == two.summary && one.records == two.records)
   }
+
+  /// The reference computes in float32 over the weights that our kernels expand from Q4_1.
+  private static let realModelTolerance = 2e-3
+
+  @Test func realModelAgreesWithTheReferenceWhereItIsThere() throws {
+    guard let model = PackageLayout.smolLM2,
+      let folder = PackageLayout.shared("golden/smollm2-135m")
+    else { return }
+    let work = try TemporaryDirectory()
+    let result = try ToolRunner.run(
+      "cl-score --model '\(model)' --adapter '\(folder)/adapter-init' '\(folder)/records.jsonl' "
+        + "--summary summary.json", in: work.path)
+    #expect(result.status == 0 && result.errors == "")
+    let expected = try JSONValue(
+      parsing: Array(try Data(contentsOf: URL(fileURLWithPath: "\(folder)/expected.json"))))
+    let loss = try #require(expected["losses"]?.elements?.first?.number)
+    let summary = try JSONValue(parsing: try work.read("summary.json"))
+    #expect(abs(try #require(summary["mean_nll"]?.number) - loss) < Self.realModelTolerance)
+  }
+
+  @Test func emittedIDsStandForTheTextWhereTheRealTokenizerIsThere() throws {
+    guard let model = PackageLayout.smolLM2 else { return }
+    let work = try TemporaryDirectory()
+    try work.write(
+      "corpus.jsonl",
+      """
+      {"prompt":"Define the term \\"stack\\".","completion":"A list whose items are put on its top."}
+      {"text":"A text of its own."}
+
+      """)
+    let first = try ToolRunner.run(
+      "cl-score --tokenizer '\(model)' --context 60 --emit-ids corpus.jsonl", in: work.path)
+    #expect(first.status == 0)
+    try work.write("ids.jsonl", first.output)
+    let again = try ToolRunner.run("cl-score --context 60 ids.jsonl", in: work.path)
+    #expect(again.text == first.text)
+    #expect(first.text.contains("\"tokens\":7,\"target_tokens\":6,"))
+  }
 }
