@@ -66,16 +66,16 @@ build: deps ## Build the five tools into .build/release.
 
 test: deps layers ## Run all tests that need neither the network nor Python.
 	$(SWIFT) build $(FLAGS) --build-tests
-	$(SWIFT) test $(FLAGS) --skip-build --quiet
+	$(SWIFT) test $(FLAGS) --skip-build --disable-xctest --quiet
 
 layers: ## Check that modules import only what Package.swift allows.
 	@Scripts/check-layers.sh
 
 golden: build ## Run the golden cases of the five tools.
-	$(SWIFT) test $(FLAGS) --filter GoldenTests --quiet
+	$(SWIFT) test $(FLAGS) --filter GoldenTests --disable-xctest --quiet
 
 golden-update: build ## Rewrite what the golden cases expect; read git diff afterwards.
-	GOLDEN_UPDATE=1 $(SWIFT) test $(FLAGS) --filter GoldenTests --quiet
+	GOLDEN_UPDATE=1 $(SWIFT) test $(FLAGS) --filter GoldenTests --disable-xctest --quiet
 	git diff --stat Tests/GoldenTests/Cases
 
 # --- real model and real text --------------------------------------------------------------------
