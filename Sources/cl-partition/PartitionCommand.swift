@@ -13,10 +13,10 @@ struct PartitionCommand: ToolCommand {
     commandName: toolName,
     abstract: "Divide records over clients on purpose unevenly, and measure how uneven.",
     discussion: """
-      Writes DIR/client-000.jsonl (or client-000.train.jsonl, ... with --split), ..., and DIR/plan.json.
+      Writes DIR/client-000.train.jsonl, ..., DIR/plan.json; with --split none DIR/client-000.jsonl, ...
 
         cl-score --tokenizer model.gguf corpus.jsonl.zst |
-          cl-partition --clients 8 --by length --alpha 0.1 --split train=.9,test=.1 -o shards
+          cl-partition --clients 8 --by length --alpha 0.1 -o shards
         cl-partition --clients 4 --by label:source --plan-only scored.jsonl | jq '.imbalance.axes[0].njs'
 
       Methods:
@@ -47,8 +47,8 @@ struct PartitionCommand: ToolCommand {
   @Option(help: "Records that each client gets at least.")
   var minRecords: Int = 1
 
-  @Option(help: "Parts of each client's records, for example train=.8,validation=.1,test=.1.")
-  var split: String?
+  @Option(help: "Parts of each client's records, by shares that sum to 1; none keeps them together.")
+  var split: String = "train=.8,validation=.1,test=.1"
 
   @Option(help: "Use only records of LOW..HIGH tokens (or words).")
   var keep: String?
@@ -113,7 +113,7 @@ struct PartitionCommand: ToolCommand {
     }
     return try PartitionRequest(
       clients: clients, method: method, alpha: alpha, by: by, bins: bins, minimum: minRecords,
-      split: split, selection: try Selection(keep: keep, sample: sample), seed: Seed(common.seed))
+      split: split == "none" ? nil : split, selection: try Selection(keep: keep, sample: sample), seed: Seed(common.seed))
   }
 
   private func layout() throws -> RecordLayout {

@@ -41,6 +41,12 @@ struct ReportCommand: ToolCommand {
     let sink = try OutputSink(path: common.output)
     try sink.write(page)
     try sink.close()
+    if common.output != "-" {
+      for run in read {
+        for sentence in Outcome(run).sentences { tool.note("\(run.name): \(sentence)") }
+      }
+      tool.note("the report is \(common.output)")
+    }
     if common.manifest != nil {
       let outputs = common.output == "-" ? [] : [try Manifest.File(hashing: common.output)]
       let inputs = try read.flatMap(\.filesRead).map { try Manifest.File(hashing: $0) }
