@@ -3,9 +3,9 @@ import Glibc
 
 /// Buffered output to standard output or to a file that appears whole or not at all.
 ///
-/// A regular file is written under a temporary name in the same folder, synced, and renamed by
-/// ``close()``; what is dropped without closing leaves nothing behind. Pipes, devices and standard
-/// output are written directly.
+/// A regular file is written without a name (or, where the file system cannot, under a temporary
+/// one), synced, and named by ``close()``; what is dropped without closing, or killed, leaves nothing
+/// behind. Pipes, devices and standard output are written directly.
 package final class OutputSink {
   /// The path, or `(standard output)`.
   package let name: String
@@ -14,6 +14,10 @@ package final class OutputSink {
   private let finalPath: String
   private var buffer: [UInt8] = []
   private var isClosed = false
+  /// The file has no name yet: it goes away with the process.
+  private var isNameless = false
+  /// O_TMPFILE, whose macro Swift does not import.
+  private static let nameless = 0o20_000_000 | O_DIRECTORY
   private static let flushBytes = 1 << 16
 
   package static let standardOutputName = "(standard output)"
@@ -39,10 +43,15 @@ package final class OutputSink {
     } else {
       let temporary = "\(path).\(getpid()).tmp"
       temporaryPath = temporary
-      descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
+      let nameless = open(
+        OutputSink.folder(of: path), OutputSink.nameless | O_WRONLY | O_CLOEXEC, 0o666)
+      isNameless = nameless >= 0
+      descriptor =
+        isNameless
+        ? nameless : open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
     }
     guard descriptor >= 0 else { throw .cannotCreate(path: path, errno: errno) }
-    if let temporaryPath { TemporaryFiles.shared.insert(temporaryPath) }
+    if let temporaryPath, !isNameless { TemporaryFiles.shared.insert(temporaryPath) }
     buffer.reserveCapacity(OutputSink.flushBytes + 4096)
   }
 
@@ -95,6 +104,7 @@ package final class OutputSink {
     if fsync(descriptor) != 0, errno != EINVAL, errno != EROFS {
       throw .writeFailed(path: name, errno: errno)
     }
+    try giveTemporaryName(temporaryPath)
     isClosed = true
     if Glibc.close(descriptor) != 0 {
       let code = errno
@@ -123,15 +133,31 @@ package final class OutputSink {
     }
   }
 
+  /// A nameless file gets its temporary name, for the rename that replaces an older output.
+  private func giveTemporaryName(_ temporary: String) throws(StreamError) {
+    guard isNameless else { return }
+    unlink(temporary)
+    guard
+      linkat(
+        AT_FDCWD, "/proc/self/fd/\(descriptor)", AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) == 0
+    else { throw .writeFailed(path: name, errno: errno) }
+    TemporaryFiles.shared.insert(temporary)
+    isNameless = false
+  }
+
   private func discardTemporary() {
-    guard let temporaryPath else { return }
+    guard let temporaryPath, !isNameless else { return }
     unlink(temporaryPath)
     TemporaryFiles.shared.remove(temporaryPath)
   }
 
+  private static func folder(of path: String) -> String {
+    guard let slash = path.lastIndex(of: "/") else { return "." }
+    return slash == path.startIndex ? "/" : String(path[..<slash])
+  }
+
   private static func syncFolder(of path: String) {
-    let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
-    let descriptor = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let descriptor = open(folder(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     fsync(descriptor)
     Glibc.close(descriptor)
