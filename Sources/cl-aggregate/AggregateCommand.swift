@@ -97,6 +97,8 @@ struct AggregateCommand: ToolCommand {
     tool.detail("as many as \(effective) clients of equal weight")
     tool.detail(
       "\(outcome.round.clients.count) adapters of \(outcome.adapter.parameterCount) parameters")
+    // Only then: digests of the inputs cost more than the mean.
+    if common.manifest == nil { return }
     try tool.writeManifest(
       common, inputs: try paths.flatMap(Self.inputFiles).map { try Manifest.File(hashing: $0) },
       outputs: try written.files.map { try Manifest.File(hashing: $0) })

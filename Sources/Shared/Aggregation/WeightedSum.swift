@@ -24,7 +24,8 @@ enum WeightedSum {
           for start in stride(from: range.lowerBound, to: range.upperBound, by: tile) {
             let size = min(tile, range.upperBound - start)
             add(views, coefficients, from: start, count: size, to: sums)
-            for index in 0..<size { output[start + index] = Float(sums[index]) }
+            guard let target = output.baseAddress, let source = sums.baseAddress else { return }
+            for index in 0..<size { target[start &+ index] = Float(source[index]) }
           }
         }
       }
