@@ -36,9 +36,20 @@ struct AggregateCommand: ToolCommand {
   @Option(
     help: """
       What a client weighs: records, tokens, target-tokens, quality (of its tokens), uniform, or a \
-      file of client and weight.
+      file of client and weight (default: records; uniform for rules that take all alike).
       """)
-  var weights: String = "records"
+  var weights: String?
+
+  @Option(help: "Favour clients of high quality by exp(this times their standing in -2...2).")
+  var qualityWeight: Double = 0
+
+  @Option(help: "Favour clients of long records by (tokens a record over the mean) to this power.")
+  var lengthWeight: Double = 0
+
+  @Option(help: "No client weighs more than this share, 0 to 1; the rest goes to the others.")
+  var maxWeight: Double?
+
+  @OptionGroup(title: "Options of single rules") var ruleOptions: RuleArguments
 
   @Option(help: "Go on without refused adapters while this many are left (default: all).")
   var minClients: Int?
@@ -54,10 +65,14 @@ struct AggregateCommand: ToolCommand {
       throw UsageError("adapter and report cannot both go to standard output")
     }
     try tool.refuseTerminal(common.output)
-    let job = AggregationJob(
-      rule: try RuleCatalog.entry(rule), weights: WeightChoice(weights),
+    let job = try AggregationJob(
+      rule: try ruleOptions.entry(rule, adapter: common.output, report: report),
+      options: ruleOptions.options, weights: weights.map { WeightChoice($0) },
+      shaping: WeightShaping(
+        quality: qualityWeight, length: lengthWeight, maximum: maxWeight),
       minimumClients: minClients, toleratedRefusals: common.skipInvalid,
-      tool: "\(Self.toolName) \(BuildInfo.version)")
+      parent: try ruleOptions.parent.map { try AdapterReader.open(path: $0) },
+      threads: common.threadCount, tool: "\(Self.toolName) \(BuildInfo.version)")
     let paths = try tool.inputs(files)
     let (adapters, refused) = try open(paths)
     let outcome = try job.run(
@@ -73,9 +88,17 @@ struct AggregateCommand: ToolCommand {
           bytesOut: try AdapterWriter.byteCount(outcome.adapter)))
       try sink.close()
     }
+    // Before the adapter for the same reason.
+    if let path = ruleOptions.residual, let residual = outcome.result.residual {
+      try AdapterWriter.write(residual, to: path)
+    }
     let written = try AdapterWriter.write(outcome.adapter, to: common.output)
+    let effective = 1 / outcome.round.weights.reduce(0) { $0 + $1 * $1 }
+    tool.detail("as many as \(effective) clients of equal weight")
     tool.detail(
       "\(outcome.round.clients.count) adapters of \(outcome.adapter.parameterCount) parameters")
+    // Only then: digests of the inputs cost more than the mean.
+    if common.manifest == nil { return }
     try tool.writeManifest(
       common, inputs: try paths.flatMap(Self.inputFiles).map { try Manifest.File(hashing: $0) },
       outputs: try written.files.map { try Manifest.File(hashing: $0) })

@@ -123,7 +123,7 @@ import Testing
 
   @Test func toleratedRefusalsAreCounted() throws {
     let files = try sample.files(SampleRound.clients(2)) + [try damaged("x")]
-    let lenient = AggregationJob(
+    let lenient = try AggregationJob(
       rule: rule, weights: .records, toleratedRefusals: 1, tool: "test")
     #expect(try lenient.run(files, withDigests: false).round.clients.count == 2)
     #expect(throws: AdapterError.self) {
@@ -165,7 +165,7 @@ import Testing
   }
 
   @Test func reportHoldsTheRound() throws {
-    let job = AggregationJob(rule, minimum: 1)
+    let job = try AggregationJob(rule, minimum: 1)
     let files = try sample.files(SampleRound.clients(2)) + [try damaged("x")]
     let outcome = try job.run(files, withDigests: true)
     let bytes = try AggregationReport(outcome, of: job).line(digest: "d", bytesOut: 12)

@@ -81,7 +81,7 @@ import Testing
     for alphas in [[6.0, 6, 6], [6, 12, 3]] {
       var clients = SampleRound.clients(3)
       for index in 0..<3 { clients[index].alpha = alphas[index] }
-      let job = AggregationJob(rule)
+      let job = try AggregationJob(rule)
       let outcome = try job.run(try sample.files(clients), withDigests: true)
       let report = try AggregationReport(outcome, of: job)
       let adapters = clients.map(SampleRound.adapter)
@@ -108,7 +108,7 @@ import Testing
 
   @Test func copiesDoNotDrift() throws {
     let clients = (0..<3).map { SampleRound.Client(name: "\($0)", records: 5 + $0) }
-    let job = AggregationJob(rule)
+    let job = try AggregationJob(rule)
     let outcome = try job.run(try sample.files(clients), withDigests: true)
     #expect(try AggregationReport(outcome, of: job).drift == 0)
   }

@@ -21,7 +21,7 @@ import Testing
     let sample = try SampleRound()
     var other = SampleRound.Client(name: "9")
     other.base = "other"
-    let job = AggregationJob(try RuleCatalog.entry("fedavg"), minimum: 2)
+    let job = try AggregationJob(try RuleCatalog.entry("fedavg"), minimum: 2)
     let outcome = try job.run(
       try sample.files(SampleRound.clients(2) + [other]), withDigests: true)
     let line = try JSONValue(

@@ -26,22 +26,20 @@ struct SampleRound {
     var records: Int? = 10
     var paths = SampleRound.paths
     var inputSize = SampleRound.inputSize
+    /// Makes A; nil takes `seed`.
+    var seedA: UInt64?
+    var trained: String?
   }
 
   static func adapter(_ client: Client) -> Adapter {
-    var state = client.seed &* 0x9e37_79b9_7f4a_7c15 | 1
-    // xorshift64: any spread of values will do.
-    func next() -> Float {
-      state ^= state << 13
-      state ^= state >> 7
-      state ^= state << 17
-      return Float(Int64(bitPattern: state) >> 40) / Float(1 << 22)
-    }
+    var forA = Generator(seed: client.seedA ?? client.seed &+ 1000)
+    var forB = Generator(seed: client.seed)
     let modules = client.paths.map { path in
       AdapterModule(
         path: path, rank: client.rank, inputSize: client.inputSize, outputSize: outputSize,
-        alpha: client.alpha, loraA: (0..<client.rank * client.inputSize).map { _ in next() },
-        loraB: (0..<outputSize * client.rank).map { _ in next() })
+        alpha: client.alpha,
+        loraA: (0..<client.rank * client.inputSize).map { _ in forA.next() },
+        loraB: (0..<outputSize * client.rank).map { _ in forB.next() })
     }
     var claims = AdapterProvenance(tool: "test")
     claims.client = client.name
@@ -51,6 +49,7 @@ struct SampleRound {
     claims.records = client.records
     claims.tokens = client.records.map { $0 * 7 + 1 }
     claims.targetTokens = client.records.map { $0 * 3 }
+    claims.trained = client.trained
     claims.qualityTokens = client.records.map { Double($0) * 2.5 }
     return Adapter(
       config: AdapterConfig(
@@ -75,6 +74,18 @@ struct SampleRound {
     }
   }
 
+  /// As ``clients(_:)``, such that `rule` takes them.
+  static func clients(_ count: Int, for rule: RuleCatalog.Entry) -> [Client] {
+    clients(count).map { client in
+      var client = client
+      if rule.traits.contains(.commonFactor) {
+        client.seedA = 77
+        client.trained = "B"
+      }
+      return client
+    }
+  }
+
   /// The bytes that would be written.
   func bytes(_ adapter: Adapter) throws -> [UInt8] {
     try AdapterWriter.write(adapter, to: folder.file("result.safetensors"))
@@ -83,12 +94,32 @@ struct SampleRound {
 }
 
 extension AggregationJob {
-  init(_ rule: RuleCatalog.Entry, _ weights: WeightChoice = .records, minimum: Int? = nil) {
-    self.init(rule: rule, weights: weights, minimumClients: minimum, tool: "test")
+  init(
+    _ rule: RuleCatalog.Entry, _ weights: WeightChoice? = nil, minimum: Int? = nil,
+    options: RuleOptions = RuleOptions(), parent: AdapterFile? = nil, threads: Int = 1
+  ) throws {
+    try self.init(
+      rule: rule, options: options, weights: weights, minimumClients: minimum, parent: parent,
+      threads: threads, tool: "test")
   }
 
   func adapter(_ files: [AdapterFile]) throws -> Adapter {
     try run(files, withDigests: false).adapter
+  }
+}
+
+/// xorshift64: any spread of values will do.
+struct Generator {
+  private var state: UInt64
+
+  init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 | 1 }
+
+  /// In [-2, 2).
+  mutating func next() -> Float {
+    state ^= state << 13
+    state ^= state >> 7
+    state ^= state << 17
+    return Float(Int64(bitPattern: state) >> 40) / Float(1 << 22)
   }
 }
 
@@ -114,6 +145,17 @@ enum Dense {
       }
     }
     return result
+  }
+
+  /// Σ c_i ΔW_i.
+  static func sum(_ adapters: [Adapter], _ coefficients: [Double], _ index: Int) -> [Double] {
+    var total = update(adapters[0], index).map { $0 * coefficients[0] }
+    for (adapter, coefficient) in zip(adapters, coefficients).dropFirst() {
+      for (place, value) in update(adapter, index).enumerated() {
+        total[place] += coefficient * value
+      }
+    }
+    return total
   }
 
   static func norm(_ values: [Double]) -> Double {

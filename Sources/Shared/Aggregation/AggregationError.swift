@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Adapters
 package import Streams
 
 /// Why adapters cannot be aggregated.
@@ -28,16 +29,33 @@ package enum AggregationError: Error, Equatable {
   case noWeight
   /// Fewer adapters were accepted than `--min-clients` asks for.
   case tooFewClients(accepted: Int, required: Int)
+  /// The rule has no such option.
+  case unusedOption(RuleOption, rule: String)
+  case invalidOption(RuleOption, expected: String)
+  /// A number of ``WeightShaping`` outside of its range.
+  case invalidShaping(option: String, expected: String)
+  /// The rule takes all clients alike, but weights were asked for.
+  case unusedWeights(rule: String)
+  /// The rule withstands so many hostile clients only among more.
+  case tooFewForRule(String, found: Int, required: Int, hostile: Int)
+  /// The factor that must be common to all clients differs from the first client's.
+  case otherFactor(path: String, module: String, factor: LoRAFactor, first: String)
+  /// The adapter does not say that one factor alone was trained, the same as in the others.
+  case notAlternating(path: String, trained: String?, expected: String)
+  /// A client started from another adapter than `--parent`.
+  case otherParent(path: String, found: String, expected: String)
   case stream(StreamError)
 }
 
 extension AggregationError: Diagnosable {
   package var category: FailureCategory {
     switch self {
-    case .unknownRule: .usage
-    case .otherBase, .missingModule, .extraModule, .otherSize, .otherRank:
+    case .unknownRule, .unusedOption, .invalidOption, .invalidShaping, .unusedWeights:
+      .usage
+    case .otherBase, .missingModule, .extraModule, .otherSize, .otherRank, .otherFactor,
+      .notAlternating, .otherParent:
       .unsupportedConfiguration
-    case .tooFewClients: .tooFewClients
+    case .tooFewClients, .tooFewForRule: .tooFewClients
     case .stream(let error): error.category
     case .noAdapters, .missingCount, .missingWeight, .malformedWeight, .repeatedWeight, .noWeight:
       .badData
@@ -48,12 +66,15 @@ extension AggregationError: Diagnosable {
     switch self {
     case .otherBase(let path, _, _), .missingModule(let path, _), .extraModule(let path, _),
       .otherSize(let path, _, _, _), .otherRank(let path, _, _, _), .missingCount(let path, _),
-      .missingWeight(let path, _, _):
+      .missingWeight(let path, _, _), .otherFactor(let path, _, _, _),
+      .notAlternating(let path, _, _), .otherParent(let path, _, _):
       path
     case .malformedWeight(let file, let line, _), .repeatedWeight(let file, let line, _):
       "\(file):\(line)"
     case .stream(let error): error.location
-    case .noAdapters, .unknownRule, .noWeight, .tooFewClients: nil
+    case .noAdapters, .unknownRule, .noWeight, .tooFewClients, .unusedOption, .invalidOption,
+      .invalidShaping, .unusedWeights, .tooFewForRule:
+      nil
     }
   }
 
@@ -78,6 +99,19 @@ extension AggregationError: Diagnosable {
     case .noWeight: "all weights are zero"
     case .tooFewClients(let accepted, let required):
       "\(accepted) adapters were accepted, --min-clients asks for \(required)"
+    case .unusedOption(let option, let rule): "rule \"\(rule)\" has no --\(option.rawValue)"
+    case .invalidOption(let option, let expected): "--\(option.rawValue): expected \(expected)"
+    case .invalidShaping(let option, let expected): "--\(option): expected \(expected)"
+    case .unusedWeights(let rule):
+      "rule \"\(rule)\" takes all clients alike, weights would change nothing"
+    case .tooFewForRule(let rule, let found, let required, let hostile):
+      "rule \"\(rule)\" needs \(required) adapters against \(hostile) hostile ones, found \(found)"
+    case .otherFactor(_, let module, let factor, let first):
+      "module \"\(module)\": \(factor.rawValue) differs from that in \(first), the rule needs it common"
+    case .notAlternating(_, let trained, let expected):
+      "trained is \(trained.map { "\"\($0)\"" } ?? "not said"), expected \"\(expected)\" in all"
+    case .otherParent(_, let found, let expected):
+      "started from adapter \(found.prefix(12)), --parent is \(expected.prefix(12))"
     case .stream(let error): error.message
     }
   }
@@ -86,6 +120,9 @@ extension AggregationError: Diagnosable {
     switch self {
     case .missingCount: "--weights uniform takes every adapter alike"
     case .noAdapters: "name adapters, or pipe them in: cat c*.safetensors | cl-aggregate"
+    case .otherRank: "--rule svd and --rule stack take any ranks"
+    case .otherFactor, .notAlternating:
+      "cl-train --freeze A|B trains one factor; --rule svd and --rule stack are exact without it"
     default: nil
     }
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Adapters
+import Compute
 import Safetensors
 import Streams
 
@@ -7,19 +8,40 @@ import Streams
 package struct AggregationJob: Sendable {
   package let rule: RuleCatalog.Entry
   package let weights: WeightChoice
+  package let shaping: WeightShaping
   /// How many adapters must be accepted; nil asks for all.
   package let minimumClients: Int?
   /// How many may be refused where `minimumClients` says nothing.
   package let toleratedRefusals: Int
   /// Program and version for the result's metadata.
   package let tool: String
+  package let options: RuleOptions
+  /// The adapter that the clients started from, for the rules that ask for it.
+  package let parent: AdapterFile?
+  /// No bit of the result depends on it.
+  package let threads: Int
 
+  /// - Parameter weights: nil takes `records`, or all clients alike where the rule does.
   package init(
-    rule: RuleCatalog.Entry, weights: WeightChoice, minimumClients: Int? = nil,
-    toleratedRefusals: Int = 0, tool: String
-  ) {
+    rule: RuleCatalog.Entry, options: RuleOptions = RuleOptions(), weights: WeightChoice? = nil,
+    shaping: WeightShaping = WeightShaping(), minimumClients: Int? = nil, toleratedRefusals: Int = 0, parent: AdapterFile? = nil,
+    threads: Int = 1, tool: String
+  ) throws(AggregationError) {
+    _ = try rule.rule(options)
+    try shaping.check()
+    let asksForWeights = weights != nil && weights != .uniform
+    if rule.ignoresWeights, asksForWeights || shaping != WeightShaping() {
+      throw .unusedWeights(rule: rule.name)
+    }
+    if parent != nil, !rule.options.contains(.parent) {
+      throw .unusedOption(.parent, rule: rule.name)
+    }
     self.rule = rule
-    self.weights = weights
+    self.options = options
+    self.shaping = shaping
+    self.parent = parent
+    self.threads = threads
+    self.weights = weights ?? (rule.ignoresWeights ? .uniform : .records)
     self.minimumClients = minimumClients
     self.toleratedRefusals = toleratedRefusals
     self.tool = tool
@@ -29,7 +51,8 @@ package struct AggregationJob: Sendable {
   package struct Outcome: Sendable {
     package let round: AggregationRound
     package let refused: [Refusal]
-    package let adapter: Adapter
+    package let result: RuleResult
+    package var adapter: Adapter { result.adapter }
     /// What the user should know although it stops nothing.
     package let warnings: [String]
   }
@@ -47,38 +70,111 @@ package struct AggregationJob: Sendable {
   ) throws -> Outcome {
     if files.isEmpty && refused.isEmpty { throw AggregationError.noAdapters }
     let table = try ClientWeights(weights)
-    var refused = refused
-    var accepted: [AdapterFile] = []
-    for file in files {
-      do {
-        try file.checkFinite()
+    let loop = ParallelFor(threads: threads)
+    if rule.traits.contains(.spreadsNonFinite) {
+      // A NaN in, a NaN out: the inputs need not be read twice where the result is finite. Whatever
+      // else is wrong is found again below, in the order of the full check.
+      let candidates = compatible(files, table).accepted
+      if candidates.count == files.count, !candidates.isEmpty {
+        let outcome = try aggregate(candidates, refused, table, withDigests, on: loop)
+        if Self.isFinite(outcome.adapter, on: loop) {
+          try checkCount(accepted: candidates.count, refused: refused, onRefusal: onRefusal)
+          return outcome
+        }
+      }
+    }
+    let (finite, damaged) = Self.finite(files, on: loop)
+    let (accepted, conflicting) = compatible(finite, table)
+    let refused = refused + damaged + conflicting
+    try checkCount(accepted: accepted.count, refused: refused, onRefusal: onRefusal)
+    return try aggregate(accepted, refused, table, withDigests, on: loop)
+  }
+
+  private func aggregate(
+    _ files: [AdapterFile], _ refused: [Refusal], _ table: ClientWeights, _ withDigests: Bool,
+    on loop: ParallelFor
+  ) throws -> Outcome {
+    let clients = Contribution.ordered(files, withDigests: withDigests, on: loop)
+    var raw: [Double] = []
+    for client in clients { raw.append(try table.weight(of: client.file)) }
+    if let parent { try check(parent, against: clients) }
+    let shares = try shaping.shares(raw, clients.map { WeightShaping.Claims($0.file) })
+    let round = AggregationRound(
+      clients: clients, weights: shares, parent: parent)
+    var result = try rule.rule(options).aggregate(round, on: loop)
+    let names = Set(clients.map(\.file.config.baseModelName))
+    if names.count > 1 { result.adapter.config.baseModelName = nil }
+    result.adapter.provenance = provenance(of: round)
+    result.residual?.provenance = result.adapter.provenance
+    result.residual?.config.baseModelName = result.adapter.config.baseModelName
+    return Outcome(
+      round: round, refused: refused, result: result, warnings: warnings(about: round))
+  }
+
+  // MARK: Checks
+
+  private static func finite(
+    _ files: [AdapterFile], on loop: ParallelFor
+  ) -> (accepted: [AdapterFile], refused: [Refusal]) {
+    let errors = loop.map(files.count) { index -> AdapterError? in
+      do throws(AdapterError) { try files[index].checkFinite() } catch { return error }
+      return nil
+    }
+    var (accepted, refused): ([AdapterFile], [Refusal]) = ([], [])
+    for (file, error) in zip(files, errors) {
+      if let error {
+        refused.append(Refusal(path: file.path, client: file.provenance?.client, error: error))
+      } else {
+        accepted.append(file)
+      }
+    }
+    return (accepted, refused)
+  }
+
+  private static func isFinite(_ adapter: Adapter, on loop: ParallelFor) -> Bool {
+    loop.map(adapter.modules.count) { index in
+      let module = adapter.modules[index]
+      // One `or` a value keeps the loop in vectors.
+      var found: UInt32 = 0
+      for values in [module.loraA, module.loraB] {
+        for value in values { found |= value.bitPattern & 0x7f80_0000 == 0x7f80_0000 ? 1 : 0 }
+      }
+      return found == 0
+    }.allSatisfy { $0 }
+  }
+
+  private func compatible(
+    _ files: [AdapterFile], _ table: ClientWeights
+  ) -> (accepted: [AdapterFile], refused: [Refusal]) {
+    let conflicts = Compatibility.errors(files, needsEqualRanks: rule.needsEqualRanks)
+    var (accepted, refused): ([AdapterFile], [Refusal]) = ([], [])
+    for (file, conflict) in zip(files, conflicts) {
+      do throws(AggregationError) {
+        if let conflict { throw conflict }
+        _ = try table.weight(of: file)
+        try shaping.checkClaims(of: file)
         accepted.append(file)
       } catch {
         refused.append(Refusal(path: file.path, client: file.provenance?.client, error: error))
       }
     }
-    let conflicts = Compatibility.errors(accepted, needsEqualRanks: rule.needsEqualRanks)
-    var compatible: [AdapterFile] = []
-    for (file, conflict) in zip(accepted, conflicts) {
-      do {
-        if let conflict { throw conflict }
-        _ = try table.weight(of: file)
-        compatible.append(file)
-      } catch let error as AggregationError {
-        refused.append(Refusal(path: file.path, client: file.provenance?.client, error: error))
+    return (accepted, refused)
+  }
+
+  /// The parent must fit, and be the one that the clients name where they name one.
+  private func check(_ parent: AdapterFile, against clients: [Contribution]) throws {
+    try parent.checkFinite()
+    // The first two of three agree, so that the parent is what does not fit.
+    let first = clients[0].file
+    let errors = Compatibility.errors([first, first, parent], needsEqualRanks: false)
+    if let error = errors[2] { throw error }
+    let digest = parent.digest()
+    for client in clients {
+      if let claim = client.file.provenance?.parent, claim != digest {
+        throw AggregationError.otherParent(
+          path: client.file.path, found: claim, expected: digest)
       }
     }
-    try checkCount(accepted: compatible.count, refused: refused, onRefusal: onRefusal)
-    let clients = Contribution.ordered(compatible, withDigests: withDigests)
-    var raw: [Double] = []
-    for client in clients { raw.append(try table.weight(of: client.file)) }
-    let round = AggregationRound(clients: clients, weights: try ClientWeights.normalized(raw))
-    var adapter = try rule.make().aggregate(round)
-    adapter.provenance = provenance(of: round)
-    let names = Set(clients.map(\.file.config.baseModelName))
-    if names.count > 1 { adapter.config.baseModelName = nil }
-    return Outcome(
-      round: round, refused: refused, adapter: adapter, warnings: warnings(about: round))
   }
 
   private func checkCount(
@@ -122,7 +218,7 @@ package struct AggregationJob: Sendable {
     if qualities.count == claims.count { result.qualityTokens = qualities.reduce(0, +) }
     result.trained = common(\.trained) ?? "AB"
     result.rule = rule.name
-    result.weights = weights.name
+    result.weights = weights.name + shaping.suffix
     result.clients = round.clients.map { $0.client ?? "" }
     return result
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Adapters
+import Compute
 import Streams
 
 /// Diagnostics of one aggregation (Documentation/formats/aggregate.md): one line of JSON.
@@ -10,6 +11,9 @@ package struct AggregationReport: Sendable {
     package let norm: Double
     /// nil where ‖M‖ is zero and the result is not.
     package let drift: Double?
+    package let rank: Int
+    /// ‖X − B·A‖ of the update that the rule cut to this rank; nil where it cuts none.
+    package let truncation: Double?
   }
 
   package let modules: [Module]
@@ -22,17 +26,28 @@ package struct AggregationReport: Sendable {
   package init(_ outcome: AggregationJob.Outcome, of job: AggregationJob) throws(AggregationError) {
     self.outcome = outcome
     self.job = job
-    let rule = job.rule.make()
+    let rule = try job.rule.rule(job.options)
+    let loop = ParallelFor(threads: job.threads)
+    let adapter = outcome.adapter
+    typealias Norms = (exact: Double, residual: Double)
+    let norms = loop.map(adapter.modules.count) { index -> Result<Norms, AggregationError> in
+      do throws(AggregationError) {
+        return .success(
+          (
+            ClientFactors.exactMean(outcome.round, module: index).squaredNorm(),
+            try rule.residual(outcome.round, module: index, result: adapter).squaredNorm()
+          ))
+      } catch { return .failure(error) }
+    }
     var modules: [Module] = []
     var total = (exact: 0.0, residual: 0.0)
-    for (index, module) in outcome.adapter.modules.enumerated() {
-      let exact = ClientFactors.exactMean(outcome.round, module: index).squaredNorm()
-      let residual = try rule.residual(outcome.round, module: index, result: outcome.adapter)
-        .squaredNorm()
+    for (index, module) in adapter.modules.enumerated() {
+      let (exact, residual) = try norms[index].get()
       total = (total.exact + exact, total.residual + residual)
       modules.append(
         Module(
-          path: module.path, norm: exact.squareRoot(), drift: Self.ratio(residual, exact)))
+          path: module.path, norm: exact.squareRoot(), drift: Self.ratio(residual, exact),
+          rank: module.rank, truncation: outcome.result.truncation?[index]))
     }
     self.modules = modules
     drift = Self.ratio(total.residual, total.exact)
@@ -56,14 +71,15 @@ package struct AggregationReport: Sendable {
       writer.field("type", "aggregate")
       writer.field("v", 1)
       writer.field("rule", job.rule.name)
-      writer.field("weights", job.weights.name)
+      writer.field("weights", job.weights.name + job.shaping.suffix)
       for (key, value) in [("base", provenance?.base), ("parent", provenance?.parent)] {
         writer.field(key, value.map { JSONValue.string($0) } ?? .null)
       }
       writer.field("round", ifPresent: provenance?.round)
       writer.array("clients") { writer in
-        for (client, weight) in zip(round.clients, round.weights) {
-          write(client, weight, to: &writer)
+        for (index, client) in round.clients.enumerated() {
+          write(
+            client, round.weights[index], outcome.result.coefficients?[index], to: &writer)
         }
       }
       writer.array("refused") { writer in
@@ -88,6 +104,10 @@ package struct AggregationReport: Sendable {
             writer.field("module", module.path)
             writer.field("norm", module.norm)
             writer.field("drift", module.drift.map { JSONValue.double($0) } ?? .null)
+            if let truncation = module.truncation {
+              writer.field("rank", module.rank)
+              writer.field("truncation", truncation)
+            }
           }
         }
       }
@@ -96,7 +116,9 @@ package struct AggregationReport: Sendable {
     return writer.bytes
   }
 
-  private func write(_ client: Contribution, _ weight: Double, to writer: inout JSONWriter) {
+  private func write(
+    _ client: Contribution, _ weight: Double, _ coefficient: Double?, to writer: inout JSONWriter
+  ) {
     let claims = client.file.provenance
     writer.object { writer in
       writer.field("client", client.client.map { JSONValue.string($0) } ?? .null)
@@ -107,6 +129,7 @@ package struct AggregationReport: Sendable {
       writer.field("quality_tokens", ifPresent: claims?.qualityTokens)
       writer.field("steps", ifPresent: claims?.steps)
       writer.field("weight", weight)
+      writer.field("coefficient", ifPresent: coefficient)
     }
   }
 }

@@ -2,7 +2,7 @@
 import Adapters
 import Safetensors
 
-/// Values of a client's factor in float64, and the exact average of the updates.
+/// Values of a client's factor in float64, and sums of the updates.
 enum ClientFactors {
   static func values(_ view: TensorView) -> [Double] {
     [Double](unsafeUninitializedCapacity: view.elementCount) { output, count in
@@ -16,14 +16,28 @@ enum ClientFactors {
 
   /// M = Σ w_i s_i B_i A_i of one module.
   static func exactMean(_ round: AggregationRound, module: Int) -> ProductSum {
-    let first = round.clients[0].file.modules[module]
+    sum(round.clients.map(\.file), round.weights, module: module)
+  }
+
+  /// Σ c_i s_i B_i A_i of one module; adapters of coefficient 0 are left out.
+  static func sum(
+    _ files: [AdapterFile], _ coefficients: [Double], module: Int
+  ) -> ProductSum {
+    let first = files[0].modules[module]
     var sum = ProductSum(inputSize: first.inputSize, outputSize: first.outputSize)
-    for (client, weight) in zip(round.clients, round.weights) {
-      let views = client.file.modules[module]
+    for (file, coefficient) in zip(files, coefficients) where coefficient != 0 {
+      let views = file.modules[module]
       sum.add(
-        loraB: values(views.loraB).map { weight * views.scale * $0 },
+        loraB: values(views.loraB).map { coefficient * views.scale * $0 },
         loraA: values(views.loraA), rank: views.rank)
     }
     return sum
+  }
+
+  /// Whether all adapters have the same scale in every module.
+  static func haveEqualScales(_ files: [AdapterFile]) -> Bool {
+    files.allSatisfy { file in
+      zip(file.modules, files[0].modules).allSatisfy { $0.scale == $1.scale }
+    }
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Adapters
+import Compute
 import Safetensors
 package import Streams
 
@@ -35,10 +36,13 @@ extension Contribution {
   /// Sorts by client, then by content, so that the order of arguments changes no byte.
   ///
   /// Digests are taken only where two adapters name the same client, or if `withDigests` asks.
-  static func ordered(_ files: [AdapterFile], withDigests: Bool) -> [Contribution] {
+  static func ordered(
+    _ files: [AdapterFile], withDigests: Bool, on loop: ParallelFor
+  ) -> [Contribution] {
     var counts: [String: Int] = [:]
     for file in files { counts[file.provenance?.client ?? "", default: 0] += 1 }
-    let keyed = files.map { file in
+    let keyed = loop.map(files.count) { index in
+      let file = files[index]
       let client = file.provenance?.client ?? ""
       let needsDigest = withDigests || counts[client, default: 0] > 1
       let contribution = Contribution(file, digest: needsDigest ? file.digest() : nil)

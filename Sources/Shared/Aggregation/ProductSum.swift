@@ -12,6 +12,8 @@ package struct ProductSum: Sendable {
   /// K rows of `inputSize`: Q.
   private var right: [Double] = []
 
+  enum Side { case left, right }
+
   package init(inputSize: Int, outputSize: Int) {
     self.inputSize = inputSize
     self.outputSize = outputSize
@@ -48,6 +50,102 @@ package struct ProductSum: Sendable {
     }
     return max(0, sum)
   }
+
+  /// Inner products ⟨X_i, X_j⟩ of parts of the sum, X_i the terms of `ranks[i]` consecutive ranks;
+  /// row-major, (parts, parts).
+  func innerProducts(ranks: [Int]) -> [Double] {
+    let count = rank
+    let leftGram = Self.gram(left, rows: count, size: outputSize)
+    let rightGram = Self.gram(right, rows: count, size: inputSize)
+    let owner = ranks.enumerated().flatMap { Array(repeating: $0.offset, count: $0.element) }
+    var result = [Double](repeating: 0, count: ranks.count * ranks.count)
+    for row in 0..<count {
+      for other in 0...row {
+        let product = leftGram[row * count + other] * rightGram[row * count + other]
+        let (part, partner) = (owner[row], owner[other])
+        // Inside one part each pair off the diagonal counts twice.
+        result[part * ranks.count + partner] +=
+          part == partner && row != other ? 2 * product : product
+      }
+    }
+    for part in ranks.indices {
+      for partner in 0..<part {
+        result[partner * ranks.count + part] = result[part * ranks.count + partner]
+      }
+    }
+    return result
+  }
+
+  // MARK: Rows
+
+  /// Factors by which the rows of P are multiplied, and those of Q divided, so that both have the
+  /// same length; 0 where the product vanishes.
+  func balancing() -> [Double] {
+    (0..<rank).map { row in
+      let (p, q) = (length(.left, row), length(.right, row))
+      let factor = (q / p).squareRoot()
+      return p > 0 && q > 0 && factor.isFinite ? factor : 0
+    }
+  }
+
+  private func length(_ side: Side, _ row: Int) -> Double {
+    withRow(side, row) { RowKernels.dot($0, $0, $1).squareRoot() } ?? 0
+  }
+
+  private func withRow<Result>(
+    _ side: Side, _ row: Int, _ body: (UnsafePointer<Double>, Int) -> Result
+  ) -> Result? {
+    let size = side == .left ? outputSize : inputSize
+    return (side == .left ? left : right).withUnsafeBufferPointer { buffer in
+      buffer.baseAddress.map { body($0 + row * size, size) }
+    }
+  }
+
+  /// Inner products of the rows of one side, row k multiplied by `factors[k]`; the lower triangle.
+  func gram(_ side: Side, scaledBy factors: [Double]) -> RowMatrix {
+    var gram = RowMatrix(rows: rank, columns: rank)
+    gram.values =
+      side == .left
+      ? Self.gram(left, rows: rank, size: outputSize)
+      : Self.gram(right, rows: rank, size: inputSize)
+    for row in 0..<rank {
+      for other in 0...row { gram[row, other] *= factors[row] * factors[other] }
+    }
+    return gram
+  }
+
+  /// Adds a multiple of row `source` of Q to a row of `matrix`.
+  func addRight(_ source: Int, times factor: Double, to matrix: inout RowMatrix, row: Int) {
+    matrix.withRows { rows in
+      withRow(.right, source) { x, size in
+        RowKernels.add(factor, x, to: rows + row * size, size)
+      }
+    }
+  }
+
+  /// M v of each row v of `space` (rows, in): (rows, out).
+  func applied(to space: RowMatrix) -> RowMatrix {
+    var space = space
+    let count = space.rows
+    var image = RowMatrix(rows: count, columns: outputSize)
+    image.withRows { images in
+      space.withRows { vectors in
+        for source in 0..<rank {
+          for row in 0..<count {
+            let product = withRow(.right, source) {
+              RowKernels.dot($0, vectors + row * $1, $1)
+            }
+            withRow(.left, source) {
+              RowKernels.add(product ?? 0, $0, to: images + row * $1, $1)
+            }
+          }
+        }
+      }
+    }
+    return image
+  }
+
+  // MARK: Gram matrices
 
   /// Columns that are worked on together: so many of all rows stay in the cache.
   private static let columnBlock = 512

@@ -8,19 +8,57 @@ package enum RuleCatalog {
     package let summary: String
     /// Paper and its address.
     package let source: String
-    /// The rule refuses adapters of unequal ranks.
-    package let needsEqualRanks: Bool
-    /// The result depends on the factors, not only on their product: clients must start alike.
-    package let needsCommonParent: Bool
-    package let make: @Sendable () -> any AggregationRule
+    package let traits: Set<Trait>
+    package let options: [RuleOption]
+    private let make: @Sendable (RuleOptions) -> any AggregationRule
     package var description: String { name }
+
+    /// What sets a rule apart.
+    package enum Trait: Sendable {
+      /// Refuses adapters of unequal ranks.
+      case equalRanks
+      /// Depends on the factors, not only on their product: clients must start alike.
+      case commonParent
+      /// Takes all clients alike: what a client claims of itself changes nothing.
+      case ignoresWeights
+      /// Refuses adapters that differ in the factor that was not trained.
+      case commonFactor
+      /// A value that is no number makes the result none: inputs need no check of their own.
+      case spreadsNonFinite
+      /// The result has the factors of the clients averaged place by place.
+      case factorwise
+    }
+
+    package init(
+      _ name: String, _ summary: String, source: String, traits: Set<Trait> = [],
+      options: [RuleOption] = [], make: @escaping @Sendable (RuleOptions) -> any AggregationRule
+    ) {
+      self.name = name
+      self.summary = summary
+      self.source = source
+      self.traits = traits
+      self.options = options
+      self.make = make
+    }
+
+    package var needsEqualRanks: Bool { traits.contains(.equalRanks) }
+    package var needsCommonParent: Bool { traits.contains(.commonParent) }
+    package var ignoresWeights: Bool { traits.contains(.ignoresWeights) }
+
+    /// The rule with these options.
+    ///
+    /// - Throws: ``AggregationError/unusedOption(_:rule:)``,
+    ///   ``AggregationError/invalidOption(_:expected:)``.
+    package func rule(_ options: RuleOptions) throws(AggregationError) -> any AggregationRule {
+      try options.check(rule: name, takes: self.options)
+      return make(options)
+    }
   }
 
   package static let all: [Entry] = [
-    Entry(
-      name: "fedavg", summary: "weighted mean of A and of B, apart",
-      source: "McMahan et al. 2017, https://arxiv.org/abs/1602.05629",
-      needsEqualRanks: true, needsCommonParent: true, make: { FederatedAveraging() })
+    FederatedAveraging.entry, Stacking.entry, SingularValues.entry, FederatedExact.entry,
+    FrozenA.entry, Alternating.entry, NormClipping.entry, Krum.entry, MultiKrum.entry,
+    GeometricMedian.entry, CoordinateMedian.entry, TrimmedMean.entry,
   ]
 
   package static func entry(_ name: String) throws(AggregationError) -> Entry {

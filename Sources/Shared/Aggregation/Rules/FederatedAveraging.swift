@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Adapters
+import Compute
 import Safetensors
 
 /// FedAvg on the factors: Ā = Σ w_i A_i, B̄ = Σ w_i B_i (McMahan et al. 2017,
@@ -13,38 +14,38 @@ import Safetensors
 /// are, and rank, alpha and rsLoRA stay those of the clients. Otherwise √s_i is folded into both
 /// factors of each client first, and the result has scale 1 (alpha = rank).
 struct FederatedAveraging: AggregationRule {
-  private static let chunk = 4096
+  static let entry = RuleCatalog.Entry(
+    "fedavg", "weighted mean of A and of B, apart",
+    source: "McMahan et al. 2017, https://arxiv.org/abs/1602.05629",
+    traits: [.equalRanks, .commonParent, .spreadsNonFinite, .factorwise],
+    make: { _ in FederatedAveraging() })
 
-  func aggregate(_ round: AggregationRound) throws(AggregationError) -> Adapter {
-    let first = round.clients[0].file
-    let keepsScale = Self.hasEqualScales(round)
-    var config = first.config
-    if !keepsScale {
-      config.isRankStabilized = false
-      config.alpha = Double(config.rank)
-    }
-    let modules = first.modules.indices.map { index in
-      let module = first.modules[index]
-      let factors = Self.coefficients(round, module: index, keepsScale: keepsScale)
-      return AdapterModule(
-        path: module.path, rank: module.rank, inputSize: module.inputSize,
-        outputSize: module.outputSize, alpha: keepsScale ? module.alpha : Double(module.rank),
-        loraA: Self.weightedSum(round.clients.map { $0.file.modules[index].loraA }, factors),
-        loraB: Self.weightedSum(round.clients.map { $0.file.modules[index].loraB }, factors))
-    }
-    return Adapter(config: config, modules: modules)
+  func aggregate(
+    _ round: AggregationRound, on loop: ParallelFor
+  ) throws(AggregationError) -> RuleResult {
+    RuleResult(
+      FactorFold(round).adapter(round) { views, folds in
+        WeightedSum.of(views, zip(round.weights, folds).map { $0 * $1 }, on: loop)
+      })
   }
 
   func residual(
     _ round: AggregationRound, module: Int, result: Adapter
   ) throws(AggregationError) -> ProductSum {
+    Self.covariance(round, module: module, result: result)
+  }
+
+  /// M − B̄Ā = Σ w_i (B_i − B̄)(A_i − Ā), for `result` = (B̄, Ā) of ``aggregate(_:on:)``.
+  static func covariance(
+    _ round: AggregationRound, module: Int, result: Adapter
+  ) -> ProductSum {
     let mean = result.modules[module]
-    let keepsScale = Self.hasEqualScales(round)
+    let folds = FactorFold(round).factors(round, module: module)
     let scale = result.scale(of: mean)
     var sum = ProductSum(inputSize: mean.inputSize, outputSize: mean.outputSize)
-    for (client, weight) in zip(round.clients, round.weights) {
+    for (index, client) in round.clients.enumerated() {
+      let (weight, fold) = (round.weights[index], folds[index])
       let views = client.file.modules[module]
-      let fold = keepsScale ? 1 : views.scale.squareRoot()
       let loraA = ClientFactors.values(views.loraA)
       let loraB = ClientFactors.values(views.loraB)
       sum.add(
@@ -53,45 +54,39 @@ struct FederatedAveraging: AggregationRule {
     }
     return sum
   }
+}
 
-  private static func hasEqualScales(_ round: AggregationRound) -> Bool {
-    let first = round.clients[0].file.modules
-    return round.clients.allSatisfy { client in
-      zip(client.file.modules, first).allSatisfy { $0.scale == $1.scale }
-    }
+/// How scales are folded by the rules that treat A and B apart.
+struct FactorFold {
+  /// All clients have the same scale in every module; their factors are taken as they are.
+  let keepsScale: Bool
+
+  init(_ round: AggregationRound) {
+    keepsScale = ClientFactors.haveEqualScales(round.clients.map(\.file))
   }
 
-  /// w_i, times √s_i where scales are folded.
-  private static func coefficients(
-    _ round: AggregationRound, module: Int, keepsScale: Bool
-  ) -> [Double] {
-    zip(round.clients, round.weights).map { client, weight in
-      keepsScale ? weight : weight * client.file.modules[module].scale.squareRoot()
-    }
+  /// 1, or √s_i for each client.
+  func factors(_ round: AggregationRound, module: Int) -> [Double] {
+    round.clients.map { keepsScale ? 1 : $0.file.modules[module].scale.squareRoot() }
   }
 
-  /// Σ c_i x_i in float64, client after client, rounded once to float32.
-  ///
-  /// For n equal x_i and equal scales the sum differs from x by less than n·2⁻⁵³ of it, far from
-  /// the next float32: copies come back bit for bit.
-  private static func weightedSum(_ views: [TensorView], _ coefficients: [Double]) -> [Float] {
-    let count = views.first?.elementCount ?? 0
-    return [Float](unsafeUninitializedCapacity: count) { output, initialized in
-      withUnsafeTemporaryAllocation(of: Double.self, capacity: chunk) { sums in
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: chunk) { values in
-          for start in stride(from: 0, to: count, by: chunk) {
-            let size = min(chunk, count - start)
-            for index in 0..<size { sums[index] = 0 }
-            for (view, coefficient) in zip(views, coefficients) {
-              view.copyFloats(
-                from: start, into: UnsafeMutableBufferPointer(rebasing: values[..<size]))
-              for index in 0..<size { sums[index] += coefficient * Double(values[index]) }
-            }
-            for index in 0..<size { output[start + index] = Float(sums[index]) }
-          }
-        }
-      }
-      initialized = count
+  /// The adapter whose factors are `combine` of the clients' tensors and their folds.
+  func adapter(
+    _ round: AggregationRound, _ combine: ([TensorView], [Double]) -> [Float]
+  ) -> Adapter {
+    var config = round.clients[0].file.config
+    if !keepsScale {
+      config.isRankStabilized = false
+      config.alpha = Double(config.rank)
     }
+    let modules = round.modules.enumerated().map { index, module in
+      let folds = factors(round, module: index)
+      return AdapterModule(
+        path: module.path, rank: module.rank, inputSize: module.inputSize,
+        outputSize: module.outputSize, alpha: keepsScale ? module.alpha : Double(module.rank),
+        loraA: combine(round.clients.map { $0.file.modules[index].loraA }, folds),
+        loraB: combine(round.clients.map { $0.file.modules[index].loraB }, folds))
+    }
+    return Adapter(config: config, modules: modules)
   }
 }

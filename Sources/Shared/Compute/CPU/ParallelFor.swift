@@ -7,14 +7,14 @@ import Synchronization
 /// The only place where pointers cross threads. Iterations are handed out one by one, so which thread
 /// runs which is left to chance: a body must write to places that belong to its iteration alone, and
 /// no sum may depend on the order in which iterations finish.
-final class ParallelFor {
+package final class ParallelFor {
   /// Threads that take part, the caller's included.
-  let threads: Int
+  package let threads: Int
   private let pool: Pool
   private var workers: [pthread_t] = []
 
   /// Starts `threads - 1` workers. Where the system refuses one, the loop runs on fewer.
-  init(threads: Int) {
+  package init(threads: Int) {
     pool = Pool()
     for index in 1..<max(threads, 1) {
       let start = Unmanaged.passRetained(WorkerStart(pool: pool, index: index))
@@ -43,7 +43,7 @@ final class ParallelFor {
 
   /// Calls `body` once for each task in `0 ..< count`; `worker`, in `0 ..< threads`, names the thread.
   /// Returns when all have finished.
-  func callAsFunction(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+  package func callAsFunction(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
     guard threads > 1, count > 1 else {
       for task in 0..<count { body(task, 0) }
       return
@@ -54,7 +54,7 @@ final class ParallelFor {
   }
 
   /// Splits `0 ..< count` into runs of `chunk` and calls `body` with each.
-  func chunks(of count: Int, by chunk: Int, _ body: (_ range: Range<Int>) -> Void) {
+  package func chunks(of count: Int, by chunk: Int, _ body: (_ range: Range<Int>) -> Void) {
     self((count + chunk - 1) / chunk) { task, _ in
       body(task * chunk..<min(count, (task + 1) * chunk))
     }
