@@ -85,6 +85,13 @@ private func targets(_ example: Example) -> [Int] {
     try check(entries, try encoder(try smallTokenizer(template: template)))
   }
 
+  /// The same template through the interpreter, which a comment keeps from being recognised, and
+  /// the common-prefix rule.
+  @Test func interpretedTemplateGivesTheSame() throws {
+    let (template, entries) = try entries(PackageLayout.fixture("examples/chatml.json"))
+    try check(entries, try encoder(try smallTokenizer(template: template + "{# own #}")))
+  }
+
   /// The real model's tokenizer and template, where `make model` fetched it: the first example is
   /// known in ids, computed by the same script with that tokenizer.
   @Test(.enabled(if: PackageLayout.smolLM2 != nil))
@@ -213,11 +220,11 @@ private func targets(_ example: Example) -> [Int] {
   }
 
   @Test func whatIsMissingIsNamed() throws {
-    let unknown = try encoder(try smallTokenizer(template: "{{ messages }}"))
+    let unknown = try encoder(try smallTokenizer(template: "a\n{% include 'b' %}"))
     let exchange = RecordContent.promptCompletion(prompt: "a", completion: "b")
-    #expect(throws: ExampleError.unknownModelTemplate(place)) {
-      try unknown.encode(exchange, at: place)
-    }
+    let failure = JinjaError(.unsupported("{% include %}"), line: 2)
+    let error = ExampleError.templateFailed(place, template: "of the model", error: failure)
+    #expect(throws: error) { try unknown.encode(exchange, at: place) }
     // Texts need no template.
     #expect(try !unknown.encode(.text("the miller"), at: place).isLost)
     #expect(throws: ExampleError.noChatTemplate(place)) {
@@ -233,9 +240,95 @@ private func targets(_ example: Example) -> [Int] {
     #expect(throws: ExampleError.noEndOfText(place)) {
       try encoder(bare).encode(.text("a"), at: place)
     }
-    let error = ExampleError.unknownModelTemplate(place)
     #expect(error.category == .unsupportedConfiguration)
-    #expect(error.hint == "use --chat-template none")
+    #expect(
+      error.message == "chat template of the model, line 2: {% include %} is not supported")
+    #expect(
+      error.hint
+        == "use --chat-template none, or a name: chatml, llama2, llama3, phi3, gemma, mistral")
+    // A conversation that the template itself refuses is bad data.
+    let strict = try encoder(try smallTokenizer(template: "{{ raise_exception('no') }}"))
+    let refusal = try #require(throws: ExampleError.self) {
+      try strict.encode(exchange, at: place)
+    }
+    #expect(refusal.category == .badData && refusal.location == "records.jsonl:7")
+  }
+
+  /// What each template by name writes, and which part of it is to be learned.
+  @Test(arguments: [
+    (
+      "llama2", "<s>[INST] <<SYS>>\nS\n<</SYS>>\n\nq [/INST]", " a </s>", "<s>[INST] r [/INST]",
+      " b </s>"
+    ),
+    (
+      "llama3",
+      "<s><|start_header_id|>system<|end_header_id|>\n\nS<|eot_id|>"
+        + "<|start_header_id|>user<|end_header_id|>\n\nq<|eot_id|>"
+        + "<|start_header_id|>assistant<|end_header_id|>\n\n", "a<|eot_id|>",
+      "<|start_header_id|>user<|end_header_id|>\n\nr<|eot_id|>"
+        + "<|start_header_id|>assistant<|end_header_id|>\n\n", "b<|eot_id|>"
+    ),
+    (
+      "phi3", "<|system|>\nS<|end|>\n<|user|>\nq<|end|>\n<|assistant|>\n", "a<|end|>\n",
+      "<|user|>\nr<|end|>\n<|assistant|>\n", "b<|end|>\n</s>"
+    ),
+    (
+      "gemma", "<s><start_of_turn>user\nS\n\nq<end_of_turn>\n<start_of_turn>model\n",
+      "a<end_of_turn>\n", "<start_of_turn>user\nr<end_of_turn>\n<start_of_turn>model\n",
+      "b<end_of_turn>\n"
+    ),
+    ("mistral", "<s>[INST] S\n\nq [/INST]", " a</s>", "[INST] r [/INST]", " b</s>"),
+  ])
+  func namedTemplates(name: String, before: String, first: String, between: String, last: String)
+    throws
+  {
+    let template = try #require(ChatTemplateCatalog.all.first { $0.name == name })
+    let talk: [(Message.Role, String)] = [
+      (.system, "S"), (.user, "q"), (.assistant, "a"), (.user, "r"), (.assistant, "b"),
+    ]
+    let chunks = try template.render(
+      talk.map { Message(role: $0.0, content: $0.1) },
+      tokens: SpecialTokenTexts(beginOfText: "<s>", endOfText: "</s>"))
+    #expect(chunks.count == 1)
+    let chunk = try #require(chunks.first)
+    #expect(String(decoding: chunk.text, as: UTF8.self) == before + first + between + last)
+    let answers = chunk.targets.map { String(decoding: chunk.text[$0], as: UTF8.self) }
+    #expect(answers == [first, last])
+  }
+
+  @Test func turnsOutOfOrderAreRefused() throws {
+    for name in ["llama2", "gemma", "mistral"] {
+      let template = try #require(ChatTemplateCatalog.all.first { $0.name == name })
+      let error = #expect(throws: JinjaError.self) {
+        try template.render(
+          [Message(role: .assistant, content: "a")],
+          tokens: SpecialTokenTexts(beginOfText: "<s>", endOfText: "</s>"))
+      }
+      #expect(error?.message.contains("found assistant") == true)
+    }
+  }
+
+  /// Templates that write earlier turns in another way once more follows.
+  @Test func targetsAreAnswersWhateverTheTemplateDoes() throws {
+    let messages = [
+      Message(role: .user, content: "q"), Message(role: .assistant, content: "x</t>aÀ"),
+      Message(role: .user, content: "r"), Message(role: .assistant, content: "y</t>b"),
+    ]
+    // Thoughts only in the last answer; an end token only at the very end; the prompt opens one.
+    let text =
+      "{% for m in messages %}<{{ m.role }}>"
+      + "{% if m.role == 'assistant' and not loop.last %}{{ m.content.split('</t>')[-1] }}"
+      + "{% else %}{{ m.content }}{% endif %};"
+      + "{% if loop.last and not add_generation_prompt %}{{ eos_token }}{% endif %}{% endfor %}"
+      + "{% if add_generation_prompt %}<assistant>{% endif %}"
+    let template = JinjaChatTemplate(name: "t", template: try JinjaTemplate(text))
+    let chunks = try template.render(messages, tokens: SpecialTokenTexts(endOfText: "!"))
+    let chunk = try #require(chunks.first)
+    #expect(
+      String(decoding: chunk.text, as: UTF8.self)
+        == "<user>q;<assistant>aÀ;<user>r;<assistant>y</t>b;!")
+    let answers = chunk.targets.map { String(decoding: chunk.text[$0], as: UTF8.self) }
+    #expect(answers == ["aÀ;", "y</t>b;!"])
   }
 
   @Test func templatesNeedTheirTokens() throws {

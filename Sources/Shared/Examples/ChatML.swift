@@ -14,7 +14,7 @@ package struct ChatML: ChatTemplate {
 
   package init(defaultSystem: String?) { self.defaultSystem = defaultSystem }
 
-  package func render(_ messages: [Message]) -> [RenderedChunk] {
+  package func render(_ messages: [Message], tokens: SpecialTokenTexts) -> [RenderedChunk] {
     var chunks: [RenderedChunk] = []
     if let defaultSystem, let first = messages.first, first.role != .system {
       chunks.append(turn(Message(role: .system, content: defaultSystem)))

@@ -13,6 +13,24 @@ package struct RenderedChunk: Sendable, Equatable {
   package var endsText = false
 }
 
+/// The texts of the special tokens that templates may write; nil where the tokenizer has none.
+package struct SpecialTokenTexts: Sendable, Equatable {
+  package var beginOfText: String?
+  package var endOfText: String?
+  package var unknown: String?
+  package var padding: String?
+
+  package init(
+    beginOfText: String? = nil, endOfText: String? = nil, unknown: String? = nil,
+    padding: String? = nil
+  ) {
+    self.beginOfText = beginOfText
+    self.endOfText = endOfText
+    self.unknown = unknown
+    self.padding = padding
+  }
+}
+
 /// Turns a conversation into text.
 ///
 /// A template is one file and one line of ``ChatTemplateCatalog``.
@@ -24,7 +42,10 @@ package protocol ChatTemplate: Sendable {
   var usesBeginOfText: Bool { get }
   /// Tokens that have to be in the vocabulary as added tokens.
   var requiredTokens: [String] { get }
-  func render(_ messages: [Message]) -> [RenderedChunk]
+  /// - Throws: ``JinjaError`` where the template is written in Jinja.
+  func render(
+    _ messages: [Message], tokens: SpecialTokenTexts
+  ) throws(JinjaError) -> [RenderedChunk]
 }
 
 /// Which template a run uses: the argument of `--chat-template`.
@@ -39,12 +60,10 @@ package enum ChatTemplateChoice: Sendable, Equatable {
 
 /// The templates that can be named, and those that are recognised in a model.
 package enum ChatTemplateCatalog {
-  package static let all: [any ChatTemplate] = [PlainText(), ChatML(defaultSystem: nil)]
+  package static let all: [any ChatTemplate] =
+    [PlainText(), ChatML(defaultSystem: nil)] + NamedTemplates.all
 
   package static var names: [String] { all.map(\.name) }
-
-  /// The template that a model's Jinja text stands for, or nil if we do not know it.
-  static func recognise(_ jinja: String) -> (any ChatTemplate)? { ChatML(recognising: jinja) }
 }
 
 /// `none`: contents one after the other without markup; after each answer the end-of-text token.
@@ -55,7 +74,7 @@ package struct PlainText: ChatTemplate {
 
   package init() {}
 
-  package func render(_ messages: [Message]) -> [RenderedChunk] {
+  package func render(_ messages: [Message], tokens: SpecialTokenTexts) -> [RenderedChunk] {
     var chunks: [RenderedChunk] = []
     var chunk = RenderedChunk()
     for message in messages {

@@ -26,13 +26,14 @@ package struct ExampleEncoder: Sendable {
   private enum Template {
     case ready(any ChatTemplate)
     case missing
-    case unknown
+    case failed(JinjaError)
   }
 
   private let tokenizer: Tokenizer?
   /// Tokens that an example may have.
   package var context: Int { options.context }
   private let template: Template
+  private let tokenTexts: SpecialTokenTexts
   private let options: Options
   private let vocabularySize: Int
 
@@ -47,8 +48,12 @@ package struct ExampleEncoder: Sendable {
     self.options = options
     self.vocabularySize = vocabularySize ?? tokenizer?.vocabularySize ?? Int(Int32.max)
     template = try ExampleEncoder.template(options.chatTemplate, tokenizer)
+    func text(_ id: Int32?) -> String? { id.flatMap { tokenizer?.decodeText([$0]) } }
+    tokenTexts = SpecialTokenTexts(
+      beginOfText: text(tokenizer?.beginOfText), endOfText: text(tokenizer?.endOfText),
+      unknown: text(tokenizer?.unknown), padding: text(tokenizer?.padding))
     if case .ready(let template) = template, let tokenizer {
-      for token in template.requiredTokens where !tokenizer.hasAddedToken(token) {
+      for token in template.requiredTokens where !tokenizer.isAddedToken(token) {
         throw .missingToken(token, template: template.name)
       }
     }
@@ -64,8 +69,18 @@ package struct ExampleEncoder: Sendable {
       }
       return .ready(template)
     case .auto:
-      guard let jinja = tokenizer?.chatTemplate else { return .missing }
-      return ChatTemplateCatalog.recognise(jinja).map { .ready($0) } ?? .unknown
+      guard let tokenizer, let jinja = tokenizer.chatTemplate else { return .missing }
+      // The most common template needs no interpreter, where its turns can be cut apart.
+      if let known = ChatML(recognising: jinja),
+        known.requiredTokens.allSatisfy(tokenizer.hasAddedToken)
+      {
+        return .ready(known)
+      }
+      do throws(JinjaError) {
+        return .ready(JinjaChatTemplate(name: "of the model", template: try JinjaTemplate(jinja)))
+      } catch {
+        return .failed(error)
+      }
     }
   }
 
@@ -124,7 +139,14 @@ package struct ExampleEncoder: Sendable {
     switch self.template {
     case .ready(let ready): template = ready
     case .missing: throw .noChatTemplate(place)
-    case .unknown: throw .unknownModelTemplate(place)
+    case .failed(let error):
+      throw .templateFailed(place, template: "of the model", error: error)
+    }
+    let chunks: [RenderedChunk]
+    do throws(JinjaError) {
+      chunks = try template.render(messages, tokens: tokenTexts)
+    } catch {
+      throw .templateFailed(place, template: template.name, error: error)
     }
     var tokens: [Int32] = []
     var isTarget: [Bool] = []
@@ -132,7 +154,7 @@ package struct ExampleEncoder: Sendable {
       tokens.append(begin)
       isTarget.append(false)
     }
-    for chunk in template.render(messages) {
+    for chunk in chunks {
       append(chunk, tokenizer, &tokens, &isTarget)
       guard chunk.endsText else { continue }
       guard let end = tokenizer.endOfText else { throw .noEndOfText(place) }

@@ -9,8 +9,8 @@ package enum ExampleError: Error, Equatable, Sendable {
   case noTokenizer(RecordLocation)
   /// The record needs a chat template, and the model has none.
   case noChatTemplate(RecordLocation)
-  /// The model's own template is none that we know.
-  case unknownModelTemplate(RecordLocation)
+  /// The template cannot be read, cannot be rendered, or refuses the record's conversation.
+  case templateFailed(RecordLocation, template: String, error: JinjaError)
   /// No template has this name.
   case unknownTemplateName(String)
   /// The template writes a token that the vocabulary lacks.
@@ -26,14 +26,16 @@ extension ExampleError: Diagnosable {
     switch self {
     case .noTokenizer, .unknownTemplateName: .usage
     case .noQuality: .badData
-    case .noChatTemplate, .unknownModelTemplate, .missingToken, .noEndOfText:
+    case .templateFailed(_, _, let error):
+      if case .refused = error.problem { .badData } else { .unsupportedConfiguration }
+    case .noChatTemplate, .missingToken, .noEndOfText:
       .unsupportedConfiguration
     }
   }
 
   package var location: String? {
     switch self {
-    case .noTokenizer(let place), .noChatTemplate(let place), .unknownModelTemplate(let place),
+    case .noTokenizer(let place), .noChatTemplate(let place), .templateFailed(let place, _, _),
       .noEndOfText(let place), .noQuality(let place):
       place.description
     case .unknownTemplateName, .missingToken: nil
@@ -44,7 +46,7 @@ extension ExampleError: Diagnosable {
     switch self {
     case .noTokenizer: "expected input_ids, found text and no tokenizer"
     case .noChatTemplate: "the record needs a chat template, and the model has none"
-    case .unknownModelTemplate: "the model's own chat template is not supported"
+    case .templateFailed(_, let template, let error): "chat template \(template), \(error.message)"
     case .unknownTemplateName(let name):
       "chat template \"\(name)\": expected auto, "
         + ChatTemplateCatalog.names.joined(separator: ", ")
@@ -58,10 +60,16 @@ extension ExampleError: Diagnosable {
   package var hint: String? {
     switch self {
     case .noTokenizer: "give --tokenizer or --model"
-    case .noChatTemplate, .unknownModelTemplate, .missingToken: "use --chat-template none"
+    case .templateFailed(_, _, let error):
+      if case .refused = error.problem { nil } else { ExampleError.templateHint }
+    case .noChatTemplate, .missingToken: ExampleError.templateHint
     case .noEndOfText: "put a tokenizer_config.json with eos_token beside tokenizer.json"
     case .noQuality: "run cl-score first"
     case .unknownTemplateName: nil
     }
   }
+
+  private static let templateHint =
+    "use --chat-template none, or a name: "
+    + ChatTemplateCatalog.names.filter { $0 != "none" }.joined(separator: ", ")
 }

@@ -17,6 +17,8 @@ package final class Tokenizer: Sendable {
   /// The token that ends a text or a turn: the configuration's `eos_token`.
   package let endOfText: Int32?
   package let padding: Int32?
+  /// The token for what the vocabulary lacks, where the model has one.
+  package let unknown: Int32?
   /// Whether the configuration puts ``beginOfText`` before every text. ``encode(_:parseSpecial:)``
   /// never does.
   package let addsBeginOfText: Bool
@@ -52,6 +54,7 @@ package final class Tokenizer: Sendable {
     beginOfText = definition.beginOfText
     endOfText = definition.endOfText
     padding = definition.padding
+    unknown = definition.unknown
     addsBeginOfText = definition.addsBeginOfText && definition.beginOfText != nil
     addsEndOfText = definition.addsEndOfText && definition.endOfText != nil
     chatTemplate = definition.chatTemplate
@@ -182,6 +185,12 @@ package final class Tokenizer: Sendable {
     return addedTokens.tokens.contains {
       $0.content == content && !$0.singleWord && !$0.stripsLeft && !$0.stripsRight
     }
+  }
+
+  /// Whether a text is cut out as one token, whatever white space it swallows.
+  package func isAddedToken(_ text: String) -> Bool {
+    let content = Array(text.utf8)
+    return addedTokens.tokens.contains { $0.content == content }
   }
 
   /// SHA-256 over all that decides about ids: two files that define the same tokenizer agree.
