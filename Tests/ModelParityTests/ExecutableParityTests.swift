@@ -36,6 +36,12 @@ import TestSupport
     }
   }
 
+  /// `target_modules` of an adapter, without PEFT's random order.
+  private func targetModules(_ path: String) throws -> [String] {
+    let json = try JSONValue(parsing: InputSource(path: path).readAll())
+    return (json["target_modules"]?.elements ?? []).compactMap(\.text).sorted()
+  }
+
   @Test(arguments: Golden.names)
   func tenStepsEqualTheReference(name: String) throws {
     let golden = try Golden(name)
@@ -53,6 +59,8 @@ import TestSupport
     let trained = try SafetensorsFile(path: folder.file("trained/adapter_model.safetensors"))
     let expected = try golden.adapterFile("adapter-final")
     #expect(trained.tensors.map(\.name) == expected.tensors.map(\.name))
+    let found = try targetModules(folder.file("trained/adapter_config.json"))
+    #expect(try found == targetModules("\(golden.folder)/adapter-final/adapter_config.json"))
     for tensor in expected.tensors {
       let difference = Golden.relativeDifference(
         try trained.tensor(tensor.name).floats(), try expected.tensor(tensor.name).floats())
@@ -121,6 +129,17 @@ import TestSupport
     #expect(a.allSatisfy { abs($0) <= 0.125 })
     #expect((a.max() ?? 0) > 0.115 && (a.min() ?? 0) < -0.115)
     #expect(try one.tensor(one.tensors[1].name).floats().allSatisfy { $0 == 0 })
+  }
+
+  @Test func allLinearMeansTheFusedModulesOfPhi3() throws {
+    let golden = try Golden("phi3-mini-4k")
+    let folder = try TemporaryDirectory()
+    let result = try ToolRunner.run(
+      "cl-train --model \(golden.modelPath) --steps 0 --target-modules all-linear -o made/",
+      in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let modules = ["down_proj", "gate_up_proj", "o_proj", "qkv_proj"]
+    #expect(try targetModules(folder.file("made/adapter_config.json")) == modules)
   }
 
   @Test func badShardsAndAdaptersAreRefusedAndLeaveNothing() throws {

@@ -8,7 +8,10 @@ import TestSupport
 
 /// One tiny model with what transformers and PEFT computed for it (Tests/Fixtures/golden).
 struct Golden {
-  static let names = ["llama2", "llama3", "llama3-rslora-some"]
+  static let names = [
+    "llama2", "llama3", "llama3-rslora-some", "mistral", "qwen2", "qwen3", "gemma2", "gemma3",
+    "smollm3", "phi3-mini-4k", "phi3-mini-128k",
+  ]
 
   /// Logits may differ by this much: six times what float64 differs from the reference.
   static let logitTolerance: Float = 3e-5

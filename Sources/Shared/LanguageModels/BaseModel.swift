@@ -67,7 +67,9 @@ package struct BaseModel: Sendable {
     let settings = try GGUFSettings(file)
     let family = try FamilyCatalog.family(
       ggufArchitecture: settings.architecture, path: path)
-    var fields = ConfigFields(settings.fields, path: path)
+    var object = settings.fields
+    family.completeGGUF(&object)
+    var fields = ConfigFields(object, path: path)
     let config = try family.decoder(&fields)
     try fields.refuseUnread()
     let tensors = try settings.tensors(

@@ -4,7 +4,7 @@ package import Streams
 /// The settings of a model, read field by field, so that none that matters is overlooked.
 ///
 /// A family reads the fields that it honours; ``refuseUnread()`` then fails on any other field,
-/// unless it is known to leave the decoder's result alone or says nothing (null, false).
+/// unless it is known to leave the decoder's result alone or says nothing (null, false, empty).
 package struct ConfigFields {
   package let path: String
   private let object: JSONObject
@@ -44,6 +44,16 @@ package struct ConfigFields {
       throw bad(name, "a number above 0", value)
     }
     return number
+  }
+
+  /// The value of ``count(_:)``, nil if null; `absent` if the file does not speak of it at all.
+  package mutating func count(_ name: String, absent: Int) throws(ModelError) -> Int? {
+    object[name] == nil ? absent : try count(name)
+  }
+
+  /// The value of ``positive(_:)``, nil if null; `absent` if the file does not speak of it at all.
+  package mutating func positive(_ name: String, absent: Double) throws(ModelError) -> Double? {
+    object[name] == nil ? absent : try positive(name)
   }
 
   package mutating func flag(_ name: String) throws(ModelError) -> Bool? {
@@ -87,6 +97,9 @@ package struct ConfigFields {
       if Self.isHarmless(member.key) { continue }
       switch member.value {
       case .null, .boolean(false): continue
+      case .array(let elements) where elements.isEmpty: continue
+      case .object(let object) where object.members.isEmpty: continue
+      case let value where value.number == 1 && Self.neutralAtOne.contains(member.key): continue
       default: throw unsupported(member.key, member.value)
       }
     }
@@ -104,9 +117,14 @@ package struct ConfigFields {
     "is_decoder", "chunk_size_feed_forward", "max_length", "min_length", "temperature", "top_k",
     "top_p", "typical_p", "repetition_penalty", "length_penalty", "num_beams",
     "num_beam_groups", "num_return_sequences", "diversity_penalty", "no_repeat_ngram_size",
-    "encoder_no_repeat_ngram_size", "bad_words_ids", "max_window_layers",
-    "unsloth_fixed", "transformers.js_config",
+    "encoder_no_repeat_ngram_size", "bad_words_ids", "max_window_layers", "max_sequence_length",
+    "early_stopping", "do_sample", "sep_token", "suppress_tokens", "begin_suppress_tokens",
+    "forced_bos_token_id", "forced_eos_token_id", "exponential_decay_length_penalty",
+    "ignore_keys_at_rope_validation", "unsloth_fixed", "transformers.js_config",
   ]
+
+  /// Factors and periods of other members of a family, without effect at 1.
+  private static let neutralAtOne: Set<String> = ["full_attn_mod", "interpolate_factor"]
 
   private static func isHarmless(_ name: String) -> Bool {
     harmless.contains(name) || name.hasPrefix("_") || name.hasSuffix("_version")

@@ -25,6 +25,7 @@ struct GGUFSettings {
     ("attn_logit_softcapping", "attn_logit_softcapping"),
     ("final_logit_softcapping", "final_logit_softcapping"),
     ("rope.freq_base", "rope_theta"),
+    ("rope.freq_base_swa", "rope_local_base_freq"),
   ]
 
   init(_ file: GGUFFile) throws(ModelError) {
@@ -37,6 +38,14 @@ struct GGUFSettings {
       known.insert(key)
       guard let value = file[prefix + key] else { continue }
       fields[field] = try Self.number(value, key: prefix + key, file: file)
+    }
+    // Where Hugging Face says null, llama.cpp says 0; where a family there has a head size of its own,
+    // llama.cpp divides.
+    if fields["sliding_window"]?.int == 0 { fields["sliding_window"] = .null }
+    if fields["head_dim"] == nil, let hidden = fields["hidden_size"]?.int,
+      let heads = fields["num_attention_heads"]?.int, heads > 0, hidden % heads == 0
+    {
+      fields["head_dim"] = .integer(hidden / heads)
     }
     try Self.addRope(&fields, &known, prefix: prefix, file: file)
     guard let embedding = file.find("token_embd.weight") else {
@@ -66,12 +75,15 @@ struct GGUFSettings {
   /// - Throws: ``ModelError/unexpectedTensor(path:name:)`` for a name that no architecture uses.
   func tensors(headSize: Int, interleavesHeads: Bool) throws(ModelError) -> [StoredTensor] {
     let isSandwich = file.find("blk.0.post_ffw_norm.weight") != nil
+    let isFused = file.find("blk.0.attn_qkv.weight") != nil
     var result: [StoredTensor] = []
-    for tensor in file.tensors where tensor.name != "rope_freqs.weight" {
+    for tensor in file.tensors where !Self.ropeTensors.contains(tensor.name) {
       guard let format = WeightFormat(rawValue: tensor.type.name) else {
         throw .unsupportedType(path: file.path, tensor: tensor.name, type: tensor.type.name)
       }
-      guard let name = Self.huggingFaceName(tensor.name, isSandwich: isSandwich) else {
+      guard let name = Self.huggingFaceName(
+        tensor.name, isSandwich: isSandwich, isFused: isFused)
+      else {
         throw .unexpectedTensor(path: file.path, name: tensor.name)
       }
       let isRotated = name.contains(".q_proj.") || name.contains(".k_proj.")
@@ -87,7 +99,7 @@ struct GGUFSettings {
   }
 
   /// `blk.3.attn_q.weight` is `model.layers.3.self_attn.q_proj.weight`.
-  static func huggingFaceName(_ name: String, isSandwich: Bool) -> String? {
+  static func huggingFaceName(_ name: String, isSandwich: Bool, isFused: Bool) -> String? {
     switch name {
     case "token_embd.weight": return "model.embed_tokens.weight"
     case "output_norm.weight": return "model.norm.weight"
@@ -112,40 +124,50 @@ struct GGUFSettings {
     case "post_attention_norm": module = "post_attention_layernorm"
     case "post_ffw_norm": module = "post_feedforward_layernorm"
     case "ffn_gate": module = "mlp.gate_proj"
-    case "ffn_up": module = "mlp.up_proj"
+    case "ffn_up": module = isFused ? "mlp.gate_up_proj" : "mlp.up_proj"
     case "ffn_down": module = "mlp.down_proj"
     default: return nil
     }
     return "model.layers.\(layer).\(module).\(parts[3])"
   }
 
-  /// Rope settings: linear scaling by metadata, llama3 scaling by the divisors that the converter
-  /// stores as a tensor, and rotary dimensions fewer than the head's.
+  /// Tensors that are settings of the rope.
+  private static let ropeTensors: Set<String> = [
+    "rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight",
+  ]
+
+  /// Rope settings: linear scaling by metadata, llama3 and longrope by the divisors that the
+  /// converter stores as tensors, and rotary dimensions fewer than the head's.
   private static func addRope(
     _ fields: inout JSONObject, _ known: inout Set<String>, prefix: String, file: GGUFFile
   ) throws(ModelError) {
-    for key in ["rope.scaling.type", "rope.scaling.factor", "rope.scaling.finetuned"] {
-      known.insert(key)
+    for key in ["type", "factor", "finetuned", "original_context_length", "attn_factor"] {
+      known.insert("rope.scaling." + key)
     }
+    let scalingPrefix = prefix + "rope.scaling."
     var scaling = JSONObject()
-    if let tensor = file.find("rope_freqs.weight") {
-      guard tensor.type == .f32 else {
-        throw .unsupportedType(path: file.path, tensor: tensor.name, type: tensor.type.name)
-      }
-      let bytes = file.bytes(of: tensor)
+    if let divisors = try numbers("rope_freqs.weight", file: file) {
       scaling["rope_type"] = .string("divisors")
-      scaling["divisors"] = .array(
-        (0..<tensor.elementCount).map {
-          .double(Double(bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)))
-        })
-      fields["rope_scaling"] = .object(scaling)
-    } else if let type = file[prefix + "rope.scaling.type"]?.text, type != "none" {
+      scaling["divisors"] = divisors
+    } else if let short = try numbers("rope_factors_short.weight", file: file),
+      let long = try numbers("rope_factors_long.weight", file: file)
+    {
+      scaling["rope_type"] = .string("longrope")
+      scaling["short_factor"] = short
+      scaling["long_factor"] = long
+      if let context = file[scalingPrefix + "original_context_length"]?.int {
+        scaling["original_max_position_embeddings"] = .integer(context)
+      }
+      if let factor = file[scalingPrefix + "attn_factor"]?.number {
+        scaling["attention_factor"] = .double(factor)
+      }
+    } else if let type = file[scalingPrefix + "type"]?.text, type != "none" {
       scaling["rope_type"] = .string(type)
-      if let factor = file[prefix + "rope.scaling.factor"]?.number {
+      if let factor = file[scalingPrefix + "factor"]?.number {
         scaling["factor"] = .double(factor)
       }
-      fields["rope_scaling"] = .object(scaling)
     }
+    if !scaling.members.isEmpty { fields["rope_scaling"] = .object(scaling) }
     if let rotary = file[prefix + "rope.dimension_count"]?.int,
       let hidden = fields["hidden_size"]?.int, let heads = fields["num_attention_heads"]?.int,
       heads > 0
@@ -155,6 +177,19 @@ struct GGUFSettings {
         fields["partial_rotary_factor"] = .double(Double(rotary) / Double(headSize))
       }
     }
+  }
+
+  /// The values of a float32 tensor, or nil if there is no such tensor.
+  private static func numbers(_ name: String, file: GGUFFile) throws(ModelError) -> JSONValue? {
+    guard let tensor = file.find(name) else { return nil }
+    guard tensor.type == .f32 else {
+      throw .unsupportedType(path: file.path, tensor: name, type: tensor.type.name)
+    }
+    let bytes = file.bytes(of: tensor)
+    return .array(
+      (0..<tensor.elementCount).map {
+        .double(Double(bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Float.self)))
+      })
   }
 
   private static func number(

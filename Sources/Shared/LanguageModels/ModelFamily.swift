@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Streams
 
 /// Maps the settings and tensor names of one family of models to the decoder's flags.
 ///
@@ -7,18 +8,31 @@
 package protocol ModelFamily: Sendable {
   /// `model_type` in config.json.
   static var modelType: String { get }
-  /// `general.architecture` in GGUF metadata.
-  static var ggufArchitecture: String { get }
+  /// `general.architecture` in GGUF metadata; nil where llama.cpp has none of its own.
+  static var ggufArchitecture: String? { get }
   /// GGUF files of this family keep the rows of q and k interleaved by pairs.
   static var ggufInterleavesHeads: Bool { get }
   /// The decoder that `fields` describe.
   static func decoder(_ fields: inout ConfigFields) throws(ModelError) -> DecoderConfig
+  /// Adds what llama.cpp knows of the architecture without the file saying it.
+  static func completeGGUF(_ fields: inout JSONObject)
+}
+
+extension ModelFamily {
+  package static func completeGGUF(_ fields: inout JSONObject) {}
 }
 
 /// All families, one line each.
 package enum FamilyCatalog {
   package static let all: [any ModelFamily.Type] = [
-    Llama.self
+    Llama.self,
+    Mistral.self,
+    Qwen2.self,
+    Qwen3.self,
+    Gemma2.self,
+    Gemma3.self,
+    SmolLM3.self,
+    Phi3.self,
   ]
 
   /// The family of a `model_type`.
@@ -39,6 +53,6 @@ package enum FamilyCatalog {
   ) throws(ModelError) -> any ModelFamily.Type {
     for family in all where family.ggufArchitecture == ggufArchitecture { return family }
     throw .unknownFamily(
-      path: path, name: ggufArchitecture, known: all.map { $0.ggufArchitecture })
+      path: path, name: ggufArchitecture, known: all.compactMap { $0.ggufArchitecture })
   }
 }

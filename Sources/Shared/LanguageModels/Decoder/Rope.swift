@@ -10,6 +10,9 @@ package enum RopeScaling: Sendable, Equatable {
   case llama3(factor: Double, lowFactor: Double, highFactor: Double, originalContext: Int)
   /// Frequency i divided by `divisors[i]` (llama.cpp's rope_freqs tensor).
   case divisors([Float])
+  /// LongRoPE (Ding et al. 2024, https://arxiv.org/abs/2402.13753): frequency i divided by `short[i]`
+  /// in examples of up to `originalContext` tokens, by `long[i]` in longer ones.
+  case longRope(short: [Double], long: [Double], originalContext: Int)
 }
 
 /// One kind of rotary position embedding (Su et al. 2021, https://arxiv.org/abs/2104.09864).
@@ -30,19 +33,31 @@ package struct RopeConfig: Sendable, Equatable {
     self.attentionFactor = attentionFactor
   }
 
-  /// Radians per position, one for each pair of dimensions; float32 as in the models' own code.
+  /// Radians per position, one for each pair of dimensions; float32 as in the models' own code. With
+  /// ``RopeScaling/longRope(short:long:originalContext:)``, those of short examples.
   package var inverseFrequencies: [Float] {
-    let half = rotarySize / 2
-    return (0..<half).map { index in
-      let exponent = Double(2 * index) / Double(rotarySize)
-      let frequency = Float(1 / pow(theta, exponent))
-      return scaled(frequency, at: index)
-    }
+    if case .longRope(let short, _, _) = scaling { return divided(by: short) }
+    return (0..<rotarySize / 2).map { scaled(Float(1 / wave($0)), at: $0) }
+  }
+
+  /// What examples longer than the context use instead, where they differ from others.
+  package var longExamples: (context: Int, inverseFrequencies: [Float])? {
+    guard case .longRope(_, let long, let context) = scaling else { return nil }
+    return (context, divided(by: long))
+  }
+
+  /// θ^(2i/d)
+  private func wave(_ index: Int) -> Double {
+    pow(theta, Double(2 * index) / Double(rotarySize))
+  }
+
+  private func divided(by divisors: [Double]) -> [Float] {
+    divisors.enumerated().map { Float(1 / ($1 * wave($0))) }
   }
 
   private func scaled(_ frequency: Float, at index: Int) -> Float {
     switch scaling {
-    case .none: return frequency
+    case .none, .longRope: return frequency
     case .linear(let factor): return Float(Double(frequency) / factor)
     case .divisors(let divisors): return frequency / divisors[index]
     case .llama3(let factor, let low, let high, let original):
@@ -55,34 +70,59 @@ package struct RopeConfig: Sendable, Equatable {
   }
 }
 
-/// Cosines and sines by position, made once and extended when a longer example comes.
+/// Cosines and sines by position, for packed rows whose positions restart at every example.
 struct RopeTable {
   let half: Int
-  private let frequencies: [Float]
-  private let factor: Float
-  private var positions = 0
-  private var cosines: [Float] = []
-  private var sines: [Float] = []
+  private var angles: RopeAngles
+  /// Examples with more tokens than this take `longAngles`.
+  private let context: Int
+  private var longAngles: RopeAngles?
 
   init(_ config: RopeConfig) {
-    frequencies = config.inverseFrequencies
-    half = frequencies.count
-    factor = config.attentionFactor
+    let factor = config.attentionFactor
+    angles = RopeAngles(frequencies: config.inverseFrequencies, factor: factor)
+    half = config.rotarySize / 2
+    let long = config.longExamples
+    context = long?.context ?? .max
+    longAngles = long.map { RopeAngles(frequencies: $0.inverseFrequencies, factor: factor) }
   }
 
-  /// Cosines and sines (N, half) of packed rows: positions restart at every example.
+  /// Cosines and sines (N, half) of packed rows; each example's own length picks its frequencies.
   mutating func values(starts: [Int32]) -> (cosines: [Float], sines: [Float]) {
-    let lengths = zip(starts, starts.dropFirst()).map { Int($1) - Int($0) }
-    extend(to: lengths.max() ?? 0)
     var result: (cosines: [Float], sines: [Float]) = ([], [])
     let count = Int(starts.last ?? 0) * half
     result.cosines.reserveCapacity(count)
     result.sines.reserveCapacity(count)
-    for length in lengths {
-      result.cosines.append(contentsOf: cosines[..<(length * half)])
-      result.sines.append(contentsOf: sines[..<(length * half)])
+    for (start, end) in zip(starts, starts.dropFirst()) {
+      let length = Int(end) - Int(start)
+      if length > context, longAngles != nil {
+        longAngles?.append(length, to: &result)
+      } else {
+        angles.append(length, to: &result)
+      }
     }
     return result
+  }
+}
+
+/// Cosines and sines of one set of frequencies, made once and extended when a longer example comes.
+private struct RopeAngles {
+  let frequencies: [Float]
+  let factor: Float
+  private var positions = 0
+  private var cosines: [Float] = []
+  private var sines: [Float] = []
+
+  init(frequencies: [Float], factor: Float) {
+    self.frequencies = frequencies
+    self.factor = factor
+  }
+
+  /// Appends positions 0..<length.
+  mutating func append(_ length: Int, to result: inout (cosines: [Float], sines: [Float])) {
+    extend(to: length)
+    result.cosines.append(contentsOf: cosines[..<(length * frequencies.count)])
+    result.sines.append(contentsOf: sines[..<(length * frequencies.count)])
   }
 
   private mutating func extend(to count: Int) {

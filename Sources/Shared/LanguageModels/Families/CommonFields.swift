@@ -2,21 +2,40 @@
 import Compute
 import Streams
 
+/// What a family means where its settings are silent, and which of the shared fields it reads.
+struct FamilyDefaults {
+  /// Base of the rope's wavelengths.
+  var theta = 10_000.0
+  /// Values in a head; nil is hidden_size / num_attention_heads.
+  var headSize: Int?
+  var activation = GateActivation.silu
+  var tiesHead = false
+  var queryKeyValueBias = false
+  var outputBias = false
+  var feedForwardBias = false
+  /// Fewer dimensions than the head's may rotate.
+  var mayRotatePartially = false
+  /// Other names of `longrope` in older files of the family.
+  var oldNamesOfLongRope: [String] = []
+  /// The context before it was stretched, where the file says so outside of its rope settings.
+  var originalContext: Int?
+  /// The kind of layers whose entry of `rope_parameters` counts; nil where one is for all layers.
+  var ropeLayerType: String?
+}
+
 /// The fields that all families of the Llama lineage share, with the defaults of transformers.
 enum CommonFields {
-  /// A decoder with separate projections, full rope on every layer and no window. Families change
+  /// A decoder with separate projections, one rope on every layer and no window. Families change
   /// what differs.
   static func decoder(
-    _ fields: inout ConfigFields, family: String, defaultTheta: Double,
-    queryKeyValueBias: Bool = false, outputBias: Bool = false, feedForwardBias: Bool = false,
-    tiesByDefault: Bool = false
+    _ fields: inout ConfigFields, family: String, _ defaults: FamilyDefaults = FamilyDefaults()
   ) throws(ModelError) -> DecoderConfig {
     let hidden = try fields.requiredCount("hidden_size")
     let heads = try fields.requiredCount("num_attention_heads")
     let keyValueHeads = try fields.count("num_key_value_heads") ?? heads
     let intermediate = try fields.requiredCount("intermediate_size")
     let layers = try fields.requiredCount("num_hidden_layers")
-    let headSize = try headSize(&fields, hidden: hidden, heads: heads)
+    let headSize = try headSize(&fields, hidden: hidden, heads: heads, defaults)
     guard keyValueHeads <= heads, heads % keyValueHeads == 0 else {
       throw fields.bad(
         "num_key_value_heads", "a divisor of num_attention_heads (\(heads))",
@@ -26,28 +45,29 @@ enum CommonFields {
       throw fields.bad("num_hidden_layers", "at most 65536", .integer(layers))
     }
     let context = try fields.count("max_position_embeddings") ?? 2048
-    let rope = try rope(
-      &fields, defaultTheta: defaultTheta, headSize: headSize, maximumContext: context)
+    let rope = try Self.rope(&fields, headSize: headSize, maximumContext: context, defaults)
     return DecoderConfig(
       family: family, vocabularySize: try fields.requiredCount("vocab_size"), hiddenSize: hidden,
       intermediateSize: intermediate, layerCount: layers, headCount: heads,
       keyValueHeadCount: keyValueHeads, headSize: headSize, maximumContext: context,
       normEpsilon: Float(try fields.positive("rms_norm_eps") ?? 1e-6),
-      hasTiedHead: try fields.flag("tie_word_embeddings") ?? tiesByDefault,
-      activation: try activation(&fields), attentionScale: 1 / Float(headSize).squareRoot(),
+      hasTiedHead: try fields.flag("tie_word_embeddings") ?? defaults.tiesHead,
+      activation: try activation(&fields) ?? defaults.activation,
+      attentionScale: 1 / Float(headSize).squareRoot(),
       windows: Array(repeating: nil, count: layers), ropes: [rope],
       ropeOfLayer: Array(repeating: 0, count: layers),
       modules: DecoderConfig.separateModules(
         attentionWidth: heads * headSize, keyValueWidth: keyValueHeads * headSize,
-        hiddenSize: hidden, intermediateSize: intermediate, queryKeyValueBias: queryKeyValueBias,
-        outputBias: outputBias, feedForwardBias: feedForwardBias))
+        hiddenSize: hidden, intermediateSize: intermediate,
+        queryKeyValueBias: defaults.queryKeyValueBias, outputBias: defaults.outputBias,
+        feedForwardBias: defaults.feedForwardBias))
   }
 
   private static func headSize(
-    _ fields: inout ConfigFields, hidden: Int, heads: Int
+    _ fields: inout ConfigFields, hidden: Int, heads: Int, _ defaults: FamilyDefaults
   ) throws(ModelError) -> Int {
     let size: Int
-    if let given = try fields.count("head_dim") {
+    if let given = try fields.count("head_dim") ?? defaults.headSize {
       size = given
     } else {
       guard hidden % heads == 0 else {
@@ -62,70 +82,44 @@ enum CommonFields {
     return size
   }
 
-  /// `hidden_act`, or `hidden_activation` of the Gemma families.
-  static func activation(_ fields: inout ConfigFields) throws(ModelError) -> GateActivation {
+  /// `hidden_act`, or `hidden_activation` of the Gemma families; nil if neither is there.
+  private static func activation(
+    _ fields: inout ConfigFields
+  ) throws(ModelError) -> GateActivation? {
     let second = try fields.text("hidden_activation")
     let first = try fields.text("hidden_act")
-    switch second ?? first ?? "silu" {
+    switch second ?? first {
+    case nil: return nil
     case "silu", "swish": return .silu
     case "gelu_pytorch_tanh", "gelu_new": return .geluTanh
-    case let other:
+    case let other?:
       throw fields.unsupported(second == nil ? "hidden_act" : "hidden_activation", .string(other))
     }
   }
 
-  /// Rope settings of transformers 5 (`rope_parameters`) or 4 (`rope_theta`, `rope_scaling`).
-  static func rope(
-    _ fields: inout ConfigFields, defaultTheta: Double, headSize: Int, maximumContext: Int
-  ) throws(ModelError) -> RopeConfig {
-    if let partial = try fields.positive("partial_rotary_factor"), partial != 1 {
-      throw fields.unsupported("partial_rotary_factor", .double(partial))
+  /// The window of every layer: of `window` keys where the layer is of the sliding kind, by
+  /// `layer_types` or, without it, by the family's rule.
+  static func windows(
+    _ fields: inout ConfigFields, layers: Int, window: Int?, isSliding: (Int) -> Bool
+  ) throws(ModelError) -> [Int?] {
+    guard let types = fields.value("layer_types") else {
+      return (0..<layers).map { isSliding($0) ? window : nil }
     }
-    let legacyTheta = try fields.positive("rope_theta")
-    let legacy = try fields.nested("rope_scaling")
-    let current = try fields.nested("rope_parameters")
-    guard var parameters = current ?? legacy else {
-      return RopeConfig(theta: legacyTheta ?? defaultTheta, rotarySize: headSize)
+    guard let elements = types.elements, elements.count == layers else {
+      throw fields.bad("layer_types", "\(layers) names", types)
     }
-    let theta = try parameters.positive("rope_theta") ?? legacyTheta ?? defaultTheta
-    if let partial = try parameters.positive("partial_rotary_factor"), partial != 1 {
-      throw fields.unsupported("partial_rotary_factor", .double(partial))
-    }
-    let legacyType = try parameters.text("type")
-    let type = try parameters.text("rope_type") ?? legacyType ?? "default"
-    let scaling = try scaling(
-      type, &parameters, rotarySize: headSize, maximumContext: maximumContext)
-    try parameters.refuseUnread()
-    return RopeConfig(theta: theta, rotarySize: headSize, scaling: scaling)
-  }
-
-  private static func scaling(
-    _ type: String, _ fields: inout ConfigFields, rotarySize: Int, maximumContext: Int
-  ) throws(ModelError) -> RopeScaling {
-    switch type {
-    case "default":
-      return .none
-    case "linear":
-      guard let factor = try fields.positive("factor") else {
-        throw fields.missing("factor", "a number above 0")
+    var windows: [Int?] = []
+    for element in elements {
+      switch element.text {
+      case "full_attention": windows.append(nil)
+      case "sliding_attention":
+        guard let window else {
+          throw fields.missing("sliding_window", "the window of the layers that layer_types names")
+        }
+        windows.append(window)
+      default: throw fields.unsupported("layer_types", element)
       }
-      return .linear(factor: factor)
-    case "llama3":
-      guard let factor = try fields.positive("factor") else {
-        throw fields.missing("factor", "a number above 0")
-      }
-      guard let low = try fields.positive("low_freq_factor"),
-        let high = try fields.positive("high_freq_factor"), high != low
-      else { throw fields.missing("low_freq_factor", "two different numbers above 0") }
-      let original = try fields.count("original_max_position_embeddings") ?? maximumContext
-      return .llama3(factor: factor, lowFactor: low, highFactor: high, originalContext: original)
-    case "divisors":  // from a GGUF tensor, see GGUFSettings
-      guard let values = fields.value("divisors")?.elements, values.count == rotarySize / 2 else {
-        throw fields.missing("rope_freqs.weight", "\(rotarySize / 2) numbers")
-      }
-      return .divisors(values.map { Float($0.number ?? .nan) })
-    default:
-      throw fields.unsupported("rope_type", .string(type))
     }
+    return windows
   }
 }
