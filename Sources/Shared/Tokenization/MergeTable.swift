@@ -20,14 +20,19 @@ final class MergeTable: @unchecked Sendable {
 
   /// - Parameter merges: (left, right, result) in order of rank. Of two merges of one pair the
   ///   later one counts.
-  init(_ merges: [(left: Int32, right: Int32, result: Int32)]) {
+  convenience init(_ merges: [(left: Int32, right: Int32, result: Int32)]) {
+    self.init(ranked: merges.enumerated().map { ($1.left, $1.right, $1.result, $0) })
+  }
+
+  /// - Parameter merges: with ranks, which may be equal: then the leftmost pair merges first.
+  init(ranked merges: [(left: Int32, right: Int32, result: Int32, rank: Int)]) {
     var capacity = 16
     while capacity < merges.count * 2 + 2 { capacity *= 2 }
     slots = .allocate(capacity: capacity)
     slots.initialize(repeating: Slot(pair: .max, merge: MergeTable.none), count: capacity)
     mask = UInt64(capacity - 1)
     var count = 0
-    for (rank, merge) in merges.enumerated() {
+    for merge in merges {
       let pair = MergeTable.key(merge.left, merge.right)
       var index = MergeTable.hash(pair) & mask
       while slots[Int(index)].pair != pair, slots[Int(index)].pair != .max {
@@ -35,7 +40,7 @@ final class MergeTable: @unchecked Sendable {
       }
       if slots[Int(index)].pair == .max { count += 1 }
       slots[Int(index)] = Slot(
-        pair: pair, merge: UInt64(rank) << 32 | UInt64(UInt32(bitPattern: merge.result)))
+        pair: pair, merge: UInt64(merge.rank) << 32 | UInt64(UInt32(bitPattern: merge.result)))
     }
     self.count = count
   }

@@ -6,7 +6,7 @@
 /// merge, which is fastest below some hundred symbols; long rows use a linked list and a heap, so
 /// that n symbols take O(n log n). Holds memory for reuse; one thread at a time.
 struct PairMerger {
-  /// Symbols of the row to merge, set by the caller; afterwards the merged row.
+  /// Symbols of the row to merge, set by the caller; afterwards the merged row. Any but -1.
   var symbols: [Int32] = []
   private var merges: [MergeTable.Merge] = []
   private var next: [Int32] = []
@@ -89,7 +89,7 @@ struct PairMerger {
         heap.insert(merges[before], position: before)
       }
     }
-    symbols.removeAll { $0 < 0 }
+    symbols.removeAll { $0 == -1 }
   }
 }
 

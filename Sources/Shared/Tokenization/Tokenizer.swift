@@ -34,6 +34,7 @@ package final class Tokenizer: Sendable {
   private let splitRule: SplitRule
   private let addsPrefixSpace: Bool
   private let model: BytePairModel
+  private let sentencePiece: SentencePieceModel?
   private let merges: [(left: Int32, right: Int32, result: Int32)]
   private let states = EncodingStatePool()
 
@@ -49,6 +50,7 @@ package final class Tokenizer: Sendable {
       vocabulary: vocabulary, merges: definition.merges, unknown: definition.unknown,
       fusesUnknown: definition.fusesUnknown, ignoresMerges: definition.ignoresMerges)
     merges = definition.merges
+    sentencePiece = definition.sentencePiece
     let highest = addedTokens.tokens.last.map { Int($0.id) + 1 } ?? 0
     vocabularySize = max(vocabulary.size, highest)
     beginOfText = definition.beginOfText
@@ -102,6 +104,7 @@ package final class Tokenizer: Sendable {
     _ text: UnsafeBufferPointer<UInt8>, _ parseSpecial: Bool, _ output: inout [Int32],
     _ state: EncodingState
   ) {
+    if let sentencePiece { return sentencePiece.encode(text, into: &output, using: state) }
     if let normal = normalizer.apply(UnsafeRawBufferPointer(text)) {
       normal.withUnsafeBufferPointer { encodeNormalized($0, parseSpecial, &output, state) }
     } else {
@@ -161,6 +164,10 @@ package final class Tokenizer: Sendable {
         let added = addedTokens.tokens[index]
         if !(skipSpecial && added.isSpecial) { output.append(contentsOf: added.content) }
       } else if let text = vocabulary.bytes(of: Int(token)) {
+        if let sentencePiece {
+          sentencePiece.decode(text, id: token, into: &output)
+          continue
+        }
         let isBytes = text.withUnsafeBytes { ByteAlphabet.decode($0, into: &output) }
         if !isBytes { output.append(contentsOf: text) }
       }
@@ -225,6 +232,7 @@ package final class Tokenizer: Sendable {
     let settings =
       "\(splitRule.rawValue) \(normalizer.rawValue) \(addsPrefixSpace) "
       + "\(model.unknown ?? -1) \(model.fusesUnknown) \(model.wholePieces != nil)"
+      + (sentencePiece.map { " sentencepiece \($0.addsPrefix)" } ?? "")
     digest.update(block)
     digest.update(settings)
     return digest.hexadecimal()

@@ -14,6 +14,8 @@ struct TokenizerDefinition {
   var splitRule = SplitRule.gpt2
   /// A space is put before text that does not begin with one.
   var addsPrefixSpace = false
+  /// Takes the place of merges, split and normalizer.
+  var sentencePiece: SentencePieceModel?
   var addedTokens: [AddedToken] = []
   var beginOfText: Int32?
   var endOfText: Int32?

@@ -14,6 +14,7 @@ struct TokenizerGGUF {
   private let file: GGUFFile
   private var path: String { file.path }
   private var definition = TokenizerDefinition()
+  private var types: [Int] = []
 
   static func read(path: String) throws(TokenizerError) -> TokenizerDefinition {
     let file: GGUFFile
@@ -22,13 +23,20 @@ struct TokenizerGGUF {
     defer { withExtendedLifetime(file) {} }
     var reader = TokenizerGGUF(file: file)
     let model = try reader.text("tokenizer.ggml.model")
-    if model != "gpt2" {
+    switch model {
+    case "gpt2":
+      try reader.readSplit()
+      try reader.readTokens()
+      try reader.readMerges()
+      try reader.readSettings()
+    case "llama":
+      reader.definition.addsBeginOfText = true
+      try reader.readTokens()
+      try reader.readSettings()
+      try reader.readScores()
+    default:
       throw .unsupported(path: path, component: "tokenizer.ggml.model", found: "\"\(model)\"")
     }
-    try reader.readSplit()
-    try reader.readTokens()
-    try reader.readMerges()
-    try reader.readSettings()
     return reader.definition
   }
 
@@ -61,6 +69,7 @@ struct TokenizerGGUF {
       }
       types = found
     }
+    self.types = types
     definition.vocabulary = Vocabulary(expectedCount: tokens.count)
     for id in 0..<tokens.count {
       let bytes = tokens.stringBytes(id)
@@ -89,6 +98,51 @@ struct TokenizerGGUF {
     for index in 0..<merges.count {
       try MergeText.resolve(
         Array(merges.stringBytes(index)), index: index, path: path, into: &definition)
+    }
+  }
+
+  /// The model `llama`: SentencePiece with scores.
+  private mutating func readScores() throws(TokenizerError) {
+    for (key, isRefused) in [
+      ("tokenizer.ggml.precompiled_charsmap", true),
+      ("tokenizer.ggml.remove_extra_whitespaces",
+        file["tokenizer.ggml.remove_extra_whitespaces"]?.bool == true),
+    ] where isRefused && file[key] != nil {
+      throw .unsupported(path: path, component: key, found: "(normalization)")
+    }
+    let count = definition.vocabulary.size
+    guard let scores = file["tokenizer.ggml.scores"]?.array?.numbers(), scores.count == count else {
+      throw invalid("tokenizer.ggml.scores", "\(count) numbers", "something else")
+    }
+    var pieces = Vocabulary(expectedCount: count)
+    var byteTokens = [Int32](repeating: -1, count: 256)
+    for id in 0..<count {
+      guard let token = definition.vocabulary.bytes(of: id) else { continue }
+      switch types[id] {
+      case 1: token.withUnsafeBytes { try? pieces.insert($0, id: id) }
+      case 6:
+        let text = String(decoding: token, as: UTF8.self)
+        guard text.utf8.count == 6, text.hasPrefix("<0x"), text.hasSuffix(">"),
+          let byte = UInt8(text.dropFirst(3).dropLast(), radix: 16)
+        else { throw invalid("tokenizer.ggml.tokens", "a byte as <0x0A>", "\"\(text)\"") }
+        byteTokens[Int(byte)] = Int32(id)
+      default: break
+      }
+    }
+    definition.unknown = try token("tokenizer.ggml.unknown_token_id")
+    let merges = SentencePieceModel.merges(of: pieces, scores: scores)
+    definition.merges = merges.map { ($0.left, $0.right, $0.result) }
+    definition.sentencePiece = SentencePieceModel(
+      pieces: pieces, merges: merges, byteTokens: byteTokens, unknown: definition.unknown,
+      addsPrefix: file["tokenizer.ggml.add_space_prefix"]?.bool ?? true)
+    // GGUF does not say that Phi-3's markers swallow the white space after them.
+    if file["general.architecture"]?.text == "phi3" {
+      for index in definition.addedTokens.indices
+      where !["<unk>", "<s>", "<|endoftext|>"].contains(where: {
+        Array($0.utf8) == definition.addedTokens[index].content
+      }) {
+        definition.addedTokens[index].stripsRight = true
+      }
     }
   }
 
