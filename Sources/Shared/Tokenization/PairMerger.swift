@@ -34,7 +34,8 @@ struct PairMerger {
         while count > 1 {
           var best = MergeTable.none
           var position = 0
-          for index in 0..<count - 1 where merges[index] < best {
+          // Ranks alone are compared: where two merges share one, the leftmost pair goes first.
+          for index in 0..<count - 1 where merges[index] >> 32 < best >> 32 {
             best = merges[index]
             position = index
           }
