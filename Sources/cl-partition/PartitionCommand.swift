@@ -73,7 +73,7 @@ struct PartitionCommand: ToolCommand {
     let paths = try tool.inputs(files)
     let folder = writesShards ? try ShardFolder(common.output, request: request) : nil
     let scan = RecordScan(
-      paths: paths, choice: request.choice, layout: try layout(),
+      paths: paths, choice: request.choice, layout: try RecordLayout(fieldOptions: field),
       skipInvalid: common.skipInvalid, spoolFolder: planOnly ? nil : folder?.path ?? ShardFolder.temporary)
     let progress = Progress(tool)
     try scan.read(onSkip: tool.reportSkipped) { count in progress.show("\(count) records read") }
@@ -113,20 +113,8 @@ struct PartitionCommand: ToolCommand {
     }
     return try PartitionRequest(
       clients: clients, method: method, alpha: alpha, by: by, bins: bins, minimum: minRecords,
-      split: split == "none" ? nil : split, selection: try Selection(keep: keep, sample: sample), seed: Seed(common.seed))
-  }
-
-  private func layout() throws -> RecordLayout {
-    var layout = RecordLayout()
-    for mapping in field {
-      let parts = mapping.split(separator: "=", maxSplits: 1).map(String.init)
-      guard parts.count == 2, layout.map(parts[0], to: parts[1]) else {
-        throw UsageError(
-          "--field: expected NAME=FIELD, found \"\(mapping)\"",
-          hint: "names are \(RecordLayout.fieldNames.joined(separator: ", "))")
-      }
-    }
-    return layout
+      split: split == "none" ? nil : split,
+      selection: try Selection(keep: keep, sample: sample), seed: Seed(common.seed))
   }
 
   private func finish(

@@ -56,7 +56,7 @@ struct ScoreCommand: ToolCommand {
   mutating func run(_ tool: Tool) throws {
     let started = Clock.seconds()
     var options = ScoringPass.Options()
-    options.layout = try layout()
+    options.layout = try RecordLayout(fieldOptions: field)
     options.threads = common.threadCount
     options.scorer.signals = try SignalCatalog.select(signals)
     options.scorer.lengthWeight = lengthWeight
@@ -145,18 +145,5 @@ struct ScoreCommand: ToolCommand {
     return try paths.filter { $0 != "-" && FileSystem.isRegularFile($0) }.map {
       try Manifest.File(hashing: $0)
     }
-  }
-
-  private func layout() throws -> RecordLayout {
-    var layout = RecordLayout()
-    for mapping in field {
-      let parts = mapping.split(separator: "=", maxSplits: 1).map(String.init)
-      guard parts.count == 2, layout.map(parts[0], to: parts[1]) else {
-        throw UsageError(
-          "--field: expected NAME=FIELD, found \"\(mapping)\"",
-          hint: "names are \(RecordLayout.fieldNames.joined(separator: ", "))")
-      }
-    }
-    return layout
   }
 }

@@ -81,7 +81,6 @@ struct TrainCommand: ToolCommand {
       throw ValidationError("--checkpoint-seconds: expected 0 or more")
     }
     _ = try memoryBudget()
-    _ = try layout()
   }
 
   mutating func run(_ tool: Tool) throws {
@@ -127,17 +126,5 @@ struct TrainCommand: ToolCommand {
       }
     }
     throw ValidationError("--memory: expected a size such as 700MiB, found \(memory)")
-  }
-
-  /// The names of the record's fields.
-  func layout() throws -> RecordLayout {
-    var layout = RecordLayout()
-    for entry in field {
-      let parts = entry.split(separator: "=", maxSplits: 1).map(String.init)
-      guard parts.count == 2, layout.map(parts[0], to: parts[1]) else {
-        throw ValidationError("--field: expected for example text=body, found \(entry)")
-      }
-    }
-    return layout
   }
 }

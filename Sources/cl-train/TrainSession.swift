@@ -91,7 +91,7 @@ struct TrainSession {
       encoding.trainOn = loop.trainOn
       encoding.context = loop.context ?? min(base.config.maximumContext, 2048)
       let reader = RecordReader(
-        paths: try tool.inputs(options.files), layout: try options.layout(),
+        paths: try tool.inputs(options.files), layout: try RecordLayout(fieldOptions: options.field),
         skipInvalid: options.common.skipInvalid)
       reader.onSkip = { tool.reportSkipped($0) }
       let encoder = try ExampleEncoder(
