@@ -272,7 +272,7 @@ package struct JSONScanner {
   }
 
   private func unexpected(_ expected: String) -> JSONError {
-    let byte = base[offset]
+    guard let byte = current else { return JSONError(.unexpectedEnd, at: offset) }
     let found =
       byte >= 0x21 && byte < 0x7f
       ? "\"\(String(UnicodeScalar(byte)))\"" : "byte \(byte)"
