@@ -67,7 +67,7 @@ struct AggregateCommand: ToolCommand {
     try tool.refuseTerminal(common.output)
     let job = try AggregationJob(
       rule: try ruleOptions.entry(rule, adapter: common.output, report: report),
-      options: ruleOptions.options, weights: weights.map { WeightChoice($0) },
+      options: ruleOptions.options(seed: common.seed), weights: weights.map { WeightChoice($0) },
       shaping: WeightShaping(
         quality: qualityWeight, length: lengthWeight, maximum: maxWeight),
       minimumClients: minClients, toleratedRefusals: common.skipInvalid,
@@ -92,8 +92,12 @@ struct AggregateCommand: ToolCommand {
     if let path = ruleOptions.residual, let residual = outcome.result.residual {
       try AdapterWriter.write(residual, to: path)
     }
+    try ruleOptions.writePersonal(outcome, of: job.rule)
     let written = try AdapterWriter.write(outcome.adapter, to: common.output)
     let effective = 1 / outcome.round.weights.reduce(0) { $0 + $1 * $1 }
+    if let truncation = outcome.truncation {
+      tool.detail("cut to rank: \(truncation.error) of \(truncation.norm) is left out, the least possible")
+    }
     tool.detail("as many as \(effective) clients of equal weight")
     tool.detail(
       "\(outcome.round.clients.count) adapters of \(outcome.adapter.parameterCount) parameters")

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import Adapters
 import Aggregation
 import ArgumentParser
 import CommandSupport
+import Streams
 
 /// Options that only some rules have; the others refuse them.
 struct RuleArguments: ParsableArguments {
@@ -23,14 +25,31 @@ struct RuleArguments: ParsableArguments {
   @Option(help: "clip: longest norm of an update (default: the median of the norms).")
   var clipNorm: Double?
 
-  @Option(help: "clip: the adapter that the clients started from; its updates are differences to it.")
+  @Option(help: "ties, dare: share of the values kept (default: 0.2, 0.5).")
+  var density: Double?
+
+  @Option(help: "fair: strength of the ridge (default: 0.01).")
+  var ridge: Double?
+
+  @Option(
+    help: "clip, ties, dare: the adapter that the clients started from; updates are differences to it.")
   var parent: String?
 
   @Option(help: "fedex: write what the mean leaves out to this file or folder.")
   var residual: String?
 
-  var options: RuleOptions {
+  @Option(
+    help: """
+      share-a, svd, hetlora, segment: write what each client goes on from to this folder, as \
+      CLIENT.safetensors.
+      """)
+  var personal: String?
+
+  func options(seed: UInt64) -> RuleOptions {
     var options = RuleOptions()
+    options.seed = seed
+    options.density = density
+    options.ridge = ridge
     options.rank = rank
     options.energy = energy
     options.hostile = hostile
@@ -52,6 +71,19 @@ struct RuleArguments: ParsableArguments {
     if let residual, residual == "-" || residual == adapter || residual == report {
       throw UsageError("--residual needs a place of its own")
     }
+    if personal != nil, !entry.options.contains(.personal) {
+      throw AggregationError.unusedOption(.personal, rule: name)
+    }
     return entry
+  }
+
+  /// Writes the adapters of `--personal`.
+  func writePersonal(_ outcome: AggregationJob.Outcome, of rule: RuleCatalog.Entry) throws {
+    guard let personal else { return }
+    let folder = personal.hasSuffix("/") && personal != "/" ? String(personal.dropLast()) : personal
+    try FileSystem.createDirectory(folder)
+    for (client, adapter) in try PersonalAdapters.make(outcome, of: rule) {
+      try AdapterWriter.write(adapter, to: "\(folder)/\(client).safetensors")
+    }
   }
 }

@@ -21,9 +21,15 @@ import Testing
     }
   }
 
-  /// Krum's rules compare clients with their nearest others: three at least.
   private static func leastClients(_ rule: RuleCatalog.Entry) -> Int {
-    rule.options.contains(.hostile) ? 3 : 1
+    rule.traits.contains(.needsThree) ? 3 : 1
+  }
+
+  /// Rules that drop values on purpose keep all of them here.
+  private static func keepingAll(_ rule: RuleCatalog.Entry) -> RuleOptions {
+    var options = RuleOptions()
+    if rule.options.contains(.density) { options.density = 1 }
+    return options
   }
 
   @Test(arguments: RuleCatalog.all, [1, 2, 3, 7, 10])
@@ -36,7 +42,7 @@ import Testing
       #expect(throws: AggregationError.self) { try AggregationJob(rule).adapter(files) }
       return
     }
-    let result = try AggregationJob(rule).adapter(files)
+    let result = try AggregationJob(rule, options: Self.keepingAll(rule)).adapter(files)
     expectSameUpdate(result, SampleRound.adapter(clients[0]))
   }
 
@@ -81,13 +87,13 @@ import Testing
     let clients = SampleRound.clients(3, for: rule)
     let files = try sample.files(clients)
     let path = try sample.folder.write("weights", "0\t0\n1\t5\n2\t0\n")
-    let options = RuleOptions()
+    let options = Self.keepingAll(rule)
     if rule.name != "clip" {
       let result = try AggregationJob(rule, .file(path), options: options).adapter(files)
       expectSameUpdate(result, SampleRound.adapter(clients[1]))
     }
     expectSameUpdate(
-      try AggregationJob(rule).adapter([files[2]]), SampleRound.adapter(clients[2]))
+      try AggregationJob(rule, options: options).adapter([files[2]]), SampleRound.adapter(clients[2]))
   }
 
   /// Rules that do not start from a common parent see only the product: turning a client's factors

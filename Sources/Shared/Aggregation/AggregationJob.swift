@@ -166,7 +166,8 @@ package struct AggregationJob: Sendable {
     try parent.checkFinite()
     // The first two of three agree, so that the parent is what does not fit.
     let first = clients[0].file
-    let errors = Compatibility.errors([first, first, parent], needsEqualRanks: false)
+    let errors = Compatibility.errors(
+      [first, first, parent], needsEqualRanks: rule.needsEqualRanks)
     if let error = errors[2] { throw error }
     let digest = parent.digest()
     for client in clients {
@@ -245,5 +246,20 @@ package struct AggregationJob: Sendable {
       warnings.append("client \"\(client)\" takes part \(counts[client, default: 0]) times")
     }
     return warnings
+  }
+}
+
+extension AggregationJob.Outcome {
+  /// What cutting to a rank left out over all modules, and the norm of what was cut; nil where the rule
+  /// cuts nothing.
+  package var truncation: (error: Double, norm: Double)? {
+    guard let errors = result.truncation else { return nil }
+    func norm(_ values: [Double]) -> Double { values.reduce(0) { $0 + $1 * $1 }.squareRoot() }
+    let error = norm(errors)
+    let cut = result.residual ?? adapter
+    let kept = norm(cut.modules.map { module in
+      ClientFactors.sum(of: module, scale: cut.scale(of: module)).squaredNorm().squareRoot()
+    })
+    return (error, norm([error, kept]))
   }
 }

@@ -34,6 +34,15 @@ enum ClientFactors {
     return sum
   }
 
+  /// s B A of a module in memory.
+  static func sum(of module: AdapterModule, scale: Double) -> ProductSum {
+    var sum = ProductSum(inputSize: module.inputSize, outputSize: module.outputSize)
+    sum.add(
+      loraB: module.loraB.map { scale * Double($0) }, loraA: module.loraA.map(Double.init),
+      rank: module.rank)
+    return sum
+  }
+
   /// Whether all adapters have the same scale in every module.
   static func haveEqualScales(_ files: [AdapterFile]) -> Bool {
     files.allSatisfy { file in

@@ -147,6 +147,13 @@ package struct ProductSum: Sendable {
 
   // MARK: Gram matrices
 
+  /// Inner products of all pairs of rows; the lower triangle.
+  static func gram(_ matrix: RowMatrix) -> RowMatrix {
+    var gram = RowMatrix(rows: matrix.rows, columns: matrix.rows)
+    gram.values = Self.gram(matrix.values, rows: matrix.rows, size: matrix.columns)
+    return gram
+  }
+
   /// Columns that are worked on together: so many of all rows stay in the cache.
   private static let columnBlock = 512
 

@@ -27,6 +27,12 @@ package enum RuleCatalog {
       case spreadsNonFinite
       /// The result has the factors of the clients averaged place by place.
       case factorwise
+      /// Compares clients with one another: one or two cannot say who is right.
+      case needsThree
+      /// `--personal` gives a client of rank r the first r ranks of the result.
+      case cutsForClients
+      /// `--personal` gives a client its own B with the result's A.
+      case keepsOwnB
     }
 
     package init(
@@ -58,7 +64,9 @@ package enum RuleCatalog {
   package static let all: [Entry] = [
     FederatedAveraging.entry, Stacking.entry, SingularValues.entry, FederatedExact.entry,
     FrozenA.entry, Alternating.entry, NormClipping.entry, Krum.entry, MultiKrum.entry,
-    GeometricMedian.entry, CoordinateMedian.entry, TrimmedMean.entry,
+    GeometricMedian.entry, CoordinateMedian.entry, TrimmedMean.entry, Bulyan.entry,
+    SharedA.entry, ZeroPadding.entry, SegmentMean.entry, RidgeCorrection.entry, Ties.entry,
+    Dare.entry,
   ]
 
   package static func entry(_ name: String) throws(AggregationError) -> Entry {

@@ -10,6 +10,9 @@ package enum RuleOption: String, Sendable, CaseIterable {
   case clipNorm = "clip-norm"
   case parent
   case residual
+  case density
+  case ridge
+  case personal
 }
 
 /// What the user asked of a rule; nil is the rule's own default.
@@ -26,6 +29,12 @@ package struct RuleOptions: Sendable, Equatable {
   package var trim: Double?
   /// Norm that `clip` allows.
   package var clipNorm: Double?
+  /// Share of the values that `ties` and `dare` keep, in (0, 1].
+  package var density: Double?
+  /// λ of `fair`, above 0.
+  package var ridge: Double?
+  /// Root of what is drawn at random.
+  package var seed: UInt64 = 1
 
   package init() {}
 
@@ -34,6 +43,7 @@ package struct RuleOptions: Sendable, Equatable {
     let all: [(RuleOption, Bool)] = [
       (.rank, rank != nil), (.energy, energy != nil), (.hostile, hostile != nil),
       (.keep, keep != nil), (.trim, trim != nil), (.clipNorm, clipNorm != nil),
+      (.density, density != nil), (.ridge, ridge != nil),
     ]
     return all.filter(\.1).map(\.0)
   }
@@ -54,6 +64,8 @@ package struct RuleOptions: Sendable, Equatable {
     try demand(.hostile, (hostile ?? 0) >= 0, "a number from 0")
     try demand(.keep, (keep ?? 1) >= 1, "a number from 1")
     try demand(.trim, trim.map { $0 >= 0 && $0 < 0.5 } ?? true, "a number in [0, 0.5)")
+    try demand(.density, density.map { $0 > 0 && $0 <= 1 } ?? true, "a number in (0, 1]")
+    try demand(.ridge, ridge.map { $0 > 0 && $0.isFinite } ?? true, "a finite number above 0")
     try demand(
       .clipNorm, clipNorm.map { $0 > 0 && $0.isFinite } ?? true, "a finite number above 0")
   }

@@ -40,6 +40,35 @@ struct SortedTiles {
   func mean(
     _ views: [TensorView], _ folds: [Double], of range: Range<Int>, on loop: ParallelFor
   ) -> [Float] {
+    reduced(views, folds, on: loop) { base, index in
+      var sum = 0.0
+      for row in range { sum += Double(base[row * Self.tile + index]) }
+      return Float(sum / Double(range.count))
+    }
+  }
+
+  /// The mean of the `keep` values nearest to the median; of two equally near the smaller.
+  func meanNearMedian(
+    _ views: [TensorView], _ folds: [Double], keep: Int, on loop: ParallelFor
+  ) -> [Float] {
+    reduced(views, folds, on: loop) { base, index in
+      func value(_ row: Int) -> Double { Double(base[row * Self.tile + index]) }
+      let median = (value((count - 1) / 2) + value(count / 2)) / 2
+      // Sorted values: the nearest are neighbours, and the run moves up while that brings it nearer.
+      var first = 0
+      while first + keep < count, value(first + keep) - median < median - value(first) { first += 1 }
+      var sum = 0.0
+      for row in first..<first + keep { sum += value(row) }
+      return Float(sum / Double(keep))
+    }
+  }
+
+  /// - Parameter reduce: from the sorted rows of a tile and a place in it to the result there.
+  @inline(__always)
+  private func reduced(
+    _ views: [TensorView], _ folds: [Double], on loop: ParallelFor,
+    _ reduce: (UnsafeMutablePointer<Float>, Int) -> Float
+  ) -> [Float] {
     let size = views.first?.elementCount ?? 0
     return [Float](unsafeUninitializedCapacity: size) { output, initialized in
       loop.chunks(of: size, by: Self.tile * 16) { part in
@@ -56,11 +85,7 @@ struct SortedTiles {
             }
             guard let base = rows.baseAddress else { continue }
             sort(base, width)
-            for index in 0..<width {
-              var sum = 0.0
-              for row in range { sum += Double(base[row * Self.tile + index]) }
-              output[start + index] = Float(sum / Double(range.count))
-            }
+            for index in 0..<width { output[start + index] = reduce(base, index) }
           }
         }
       }

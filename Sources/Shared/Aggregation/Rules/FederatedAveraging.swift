@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Adapters
 import Compute
-import Safetensors
 
 /// FedAvg on the factors: Ā = Σ w_i A_i, B̄ = Σ w_i B_i (McMahan et al. 2017,
 /// https://arxiv.org/abs/1602.05629; on LoRA factors: Zhang et al. 2024, FedIT,
@@ -53,40 +52,5 @@ struct FederatedAveraging: AggregationRule {
         loraA: zip(loraA, mean.loraA).map { fold * $0 - Double($1) }, rank: mean.rank)
     }
     return sum
-  }
-}
-
-/// How scales are folded by the rules that treat A and B apart.
-struct FactorFold {
-  /// All clients have the same scale in every module; their factors are taken as they are.
-  let keepsScale: Bool
-
-  init(_ round: AggregationRound) {
-    keepsScale = ClientFactors.haveEqualScales(round.clients.map(\.file))
-  }
-
-  /// 1, or √s_i for each client.
-  func factors(_ round: AggregationRound, module: Int) -> [Double] {
-    round.clients.map { keepsScale ? 1 : $0.file.modules[module].scale.squareRoot() }
-  }
-
-  /// The adapter whose factors are `combine` of the clients' tensors and their folds.
-  func adapter(
-    _ round: AggregationRound, _ combine: ([TensorView], [Double]) -> [Float]
-  ) -> Adapter {
-    var config = round.clients[0].file.config
-    if !keepsScale {
-      config.isRankStabilized = false
-      config.alpha = Double(config.rank)
-    }
-    let modules = round.modules.enumerated().map { index, module in
-      let folds = factors(round, module: index)
-      return AdapterModule(
-        path: module.path, rank: module.rank, inputSize: module.inputSize,
-        outputSize: module.outputSize, alpha: keepsScale ? module.alpha : Double(module.rank),
-        loraA: combine(round.clients.map { $0.file.modules[index].loraA }, folds),
-        loraB: combine(round.clients.map { $0.file.modules[index].loraB }, folds))
-    }
-    return Adapter(config: config, modules: modules)
   }
 }

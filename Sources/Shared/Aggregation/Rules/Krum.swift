@@ -9,7 +9,7 @@ struct Krum: AggregationRule {
   static let entry = RuleCatalog.Entry(
     "krum", "the one client closest to its nearest others, --hostile of them hostile",
     source: "Blanchard et al. 2017, https://arxiv.org/abs/1703.02757",
-    traits: [.ignoresWeights], options: [.hostile], make: { Krum(hostile: $0.hostile) })
+    traits: [.ignoresWeights, .needsThree], options: [.hostile], make: { Krum(hostile: $0.hostile) })
 
   let hostile: Int?
 

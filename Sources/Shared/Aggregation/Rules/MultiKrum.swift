@@ -7,7 +7,7 @@ struct MultiKrum: AggregationRule {
   static let entry = RuleCatalog.Entry(
     "multi-krum", "mean of the --keep clients closest to their nearest others",
     source: "Blanchard et al. 2017, https://arxiv.org/abs/1703.02757",
-    traits: [.ignoresWeights], options: [.hostile, .keep, .rank, .energy],
+    traits: [.ignoresWeights, .needsThree], options: [.hostile, .keep, .rank, .energy],
     make: {
       MultiKrum(
         hostile: $0.hostile, keep: $0.keep, choice: RankChoice(rank: $0.rank, energy: $0.energy))

@@ -8,7 +8,7 @@ struct SingularValues: AggregationRule {
   static let entry = RuleCatalog.Entry(
     "svd", "the updates' mean at its best approximation of --rank or --energy",
     source: "Bai et al. 2024 (FlexLoRA), https://arxiv.org/abs/2402.11505",
-    options: [.rank, .energy],
+    traits: [.cutsForClients], options: [.rank, .energy, .personal],
     make: { SingularValues(choice: RankChoice(rank: $0.rank, energy: $0.energy)) })
 
   let choice: RankChoice
