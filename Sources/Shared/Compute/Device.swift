@@ -99,6 +99,12 @@ package protocol Device: AnyObject {
 
   // MARK: Memory
 
+  /// What this device has taken so far.
+  var memory: DeviceMemory { get }
+  /// A device with the matrices of this one that computes nothing: after the same calls its
+  /// ``memory`` is what this one would have taken. Memory is mapped, not touched. Nil for a device
+  /// whose operations need nothing besides their buffers.
+  func rehearsal() -> (any Device)?
   /// New storage, zeroed. `label` names it in messages.
   func allocate(_ count: Int, label: String) throws(DeviceError) -> Buffer
   /// Gives back a buffer that ``allocate(_:label:)`` returned.

@@ -8,11 +8,20 @@ final class HostMemory {
   private struct Allocation {
     var start: UnsafeMutableRawPointer
     var mappedBytes: Int?
+    var bytes: Int
   }
 
   /// From this size on a buffer is a mapping of its own.
   private static let mappingBytes = 1 << 21
   private var allocations: [UInt: Allocation] = [:]
+  /// Bytes allocated now.
+  private(set) var byteCount = 0
+  /// Allocations so far.
+  private(set) var allocationCount = 0
+  /// Nobody will touch the memory.
+  private let isRehearsal: Bool
+
+  init(isRehearsal: Bool = false) { self.isRehearsal = isRehearsal }
 
   func allocate(_ count: Int, label: String) throws(DeviceError) -> Buffer {
     precondition(count >= 0, "negative count")
@@ -22,10 +31,13 @@ final class HostMemory {
     }
     let bytes = (product + 63) & ~63
     let allocation =
-      bytes >= Self.mappingBytes ? Self.map(bytes) : Self.allocateSmall(max(bytes, 64))
+      bytes >= Self.mappingBytes
+      ? Self.map(bytes, isRehearsal: isRehearsal) : Self.allocateSmall(max(bytes, 64))
     guard let allocation else { throw .outOfMemory(label: label, bytes: bytes) }
     let address = UInt(bitPattern: allocation.start)
     allocations[address] = allocation
+    byteCount += allocation.bytes
+    allocationCount += 1
     return Buffer(address: address, count: count)
   }
 
@@ -33,6 +45,7 @@ final class HostMemory {
     guard let allocation = allocations.removeValue(forKey: buffer.address) else {
       preconditionFailure("release of a buffer that this device did not allocate")
     }
+    byteCount -= allocation.bytes
     Self.free(allocation)
   }
 
@@ -40,17 +53,19 @@ final class HostMemory {
     for allocation in allocations.values { Self.free(allocation) }
   }
 
-  private static func map(_ bytes: Int) -> Allocation? {
-    let start = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+  private static func map(_ bytes: Int, isRehearsal: Bool) -> Allocation? {
+    let flags = MAP_PRIVATE | MAP_ANONYMOUS | (isRehearsal ? MAP_NORESERVE : 0)
+    let start = mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0)
     guard let start, start != MAP_FAILED else { return nil }
-    madvise(start, bytes, MADV_HUGEPAGE)  // advice: a refusal costs speed only
-    return Allocation(start: start, mappedBytes: bytes)
+    // Advice: a refusal costs speed only.
+    if !isRehearsal { madvise(start, bytes, MADV_HUGEPAGE) }
+    return Allocation(start: start, mappedBytes: bytes, bytes: bytes)
   }
 
   private static func allocateSmall(_ bytes: Int) -> Allocation? {
     guard let start = aligned_alloc(64, bytes) else { return nil }
     memset(start, 0, bytes)
-    return Allocation(start: start, mappedBytes: nil)
+    return Allocation(start: start, mappedBytes: nil, bytes: bytes)
   }
 
   private static func free(_ allocation: Allocation) {

@@ -131,7 +131,7 @@ extension CPUDevice {
       shape.rows * geometry.queryStride, shape.rows * geometry.keyStride
     )
     var shared = ScratchCursor(
-      sharedScratch(ScratchCursor.padded(geometry.panelFloats) + geometry.rowFloats))
+      sharedScratch(ScratchCursor.padded(geometry.panelFloats) + geometry.rowFloats, for: .attention))
     let panels = shared.take(geometry.panelFloats)
     let rows = shared.take(geometry.rowFloats)
     packKeys(k.values(keyCount), panels: panels, rows: nil, geometry)
@@ -140,7 +140,7 @@ extension CPUDevice {
       out: out.values(queryCount), logSumExp: logSumExp.values(shape.rows * shape.heads),
       q: q.values(queryCount), k: panels, v: rows)
     let tasks = forwardTasks(geometry)
-    let storage = workerScratch(AttentionForwardScratch.floats(geometry))
+    let storage = workerScratch(AttentionForwardScratch.floats(geometry), for: .attention)
     tasks.withUnsafeBufferPointer { tasks in
       loop(tasks.count) { index, worker in
         attentionForwardTask(

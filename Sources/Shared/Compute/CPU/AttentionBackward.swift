@@ -195,7 +195,7 @@ extension CPUDevice {
     var shared = ScratchCursor(
       sharedScratch(
         2 * ScratchCursor.padded(geometry.panelFloats) + 3 * geometry.rowFloats
-          + (segments - 1) * partialSize))
+          + (segments - 1) * partialSize, for: .attention))
     let (kPanels, vPanels) = (shared.take(geometry.panelFloats), shared.take(geometry.panelFloats))
     let kRows = shared.take(geometry.rowFloats)
     packKeys(k.values(keyCount), panels: kPanels, rows: kRows, geometry)
@@ -208,7 +208,7 @@ extension CPUDevice {
       kPanels: kPanels, vPanels: vPanels, kRows: kRows, dkRows: shared.take(geometry.rowFloats),
       dvRows: shared.take(geometry.rowFloats))
     if segments > 1 { fill(dq.slice(at: 0, count: queryCount), with: 0) }
-    let storage = workerScratch(AttentionBackwardScratch.floats(geometry))
+    let storage = workerScratch(AttentionBackwardScratch.floats(geometry), for: .attention)
     tasks.withUnsafeBufferPointer { tasks in
       loop(tasks.count) { index, worker in
         attentionBackwardTask(

@@ -8,15 +8,41 @@ import Glibc
 package final class CPUDevice: Device {
   let loop: ParallelFor
   let blas: OpenBLAS
-  private let memory = HostMemory()
+  private let hostMemory: HostMemory
   private var matrices: [HostMatrix] = []
-  private let workerStorage = Scratch()
-  private let sharedStorage = Scratch()
+  private let workerStorage: Scratch
+  private let sharedStorage: Scratch
 
   /// - Throws: ``DeviceError/libraryMissing(name:reason:)`` where OpenBLAS is not installed.
   package init(threads: Int) throws(DeviceError) {
     blas = try OpenBLAS()
     loop = ParallelFor(threads: threads)
+    hostMemory = HostMemory()
+    workerStorage = Scratch()
+    sharedStorage = Scratch()
+  }
+
+  private init(rehearsing other: CPUDevice) {
+    blas = other.blas
+    loop = ParallelFor(idleThreads: other.loop.threads)
+    hostMemory = HostMemory(isRehearsal: true)
+    workerStorage = Scratch(isRehearsal: true)
+    sharedStorage = Scratch(isRehearsal: true)
+    matrices = other.matrices
+  }
+
+  package func rehearsal() -> (any Device)? { CPUDevice(rehearsing: self) }
+
+  package var memory: DeviceMemory {
+    var memory = DeviceMemory()
+    memory.bufferBytes = hostMemory.byteCount
+    memory.workBytes = workerStorage.byteCount + sharedStorage.byteCount
+    for use in memory.workDemands.indices {
+      memory.workDemands[use] = workerStorage.demands[use] + sharedStorage.demands[use]
+    }
+    memory.allocations =
+      hostMemory.allocationCount + workerStorage.enlargements + sharedStorage.enlargements
+    return memory
   }
 
   package var summary: String {
@@ -24,14 +50,16 @@ package final class CPUDevice: Device {
   }
 
   /// `count` floats for each worker, valid until the next call.
-  func workerScratch(_ count: Int) -> WorkerScratch {
+  func workerScratch(_ count: Int, for use: WorkStorage = .other) -> WorkerScratch {
     // An odd number of cache lines apart, lest all workers use the same sets of their caches.
     let stride = ScratchCursor.padded(count) | 16
-    return WorkerScratch(start: workerStorage.floats(stride * loop.threads), stride: stride)
+    return WorkerScratch(start: workerStorage.floats(stride * loop.threads, for: use), stride: stride)
   }
 
   /// `count` floats that all workers share, valid until the next call.
-  func sharedScratch(_ count: Int) -> UnsafeMutablePointer<Float> { sharedStorage.floats(count) }
+  func sharedScratch(
+    _ count: Int, for use: WorkStorage = .other
+  ) -> UnsafeMutablePointer<Float> { sharedStorage.floats(count, for: use) }
 
   /// The loaded matrix that `matrix` is a view of.
   func host(_ matrix: Matrix) -> HostMatrix {
@@ -42,10 +70,10 @@ package final class CPUDevice: Device {
   // MARK: Memory
 
   package func allocate(_ count: Int, label: String) throws(DeviceError) -> Buffer {
-    try memory.allocate(count, label: label)
+    try hostMemory.allocate(count, label: label)
   }
 
-  package func release(_ buffer: Buffer) { memory.release(buffer) }
+  package func release(_ buffer: Buffer) { hostMemory.release(buffer) }
 
   package func load(_ matrix: HostMatrix) throws(DeviceError) -> Matrix {
     matrices.append(matrix)

@@ -140,7 +140,7 @@ extension CPUDevice {
     var shared = ScratchCursor(
       sharedScratch(
         ScratchCursor.padded(rows * vocabulary)
-          + (dHidden == nil ? 0 : tiles.groups * ScratchCursor.padded(rows * channels))))
+          + (dHidden == nil ? 0 : tiles.groups * ScratchCursor.padded(rows * channels)), for: .logits))
     let logits = shared.take(rows * vocabulary)
     let partials = shared.next
     var losses = [TargetLoss](
@@ -168,7 +168,7 @@ extension CPUDevice {
     _ tiles: LossTiles, rows: Int
   ) {
     let (channels, vocabulary) = (head.matrix.columns, head.matrix.rows)
-    let storage = workerScratch(tiles.panel * channels)
+    let storage = workerScratch(tiles.panel * channels, for: .weights)
     loop(tiles.panels) { [blas] index, worker in
       let panel = tiles.vocabularyRange(index, vocabulary)
       let w = head.rows(panel, storage: storage[worker])
@@ -186,7 +186,7 @@ extension CPUDevice {
     _ partials: UnsafeMutablePointer<Float>, _ head: WeightSource, _ tiles: LossTiles, rows: Int
   ) {
     let (channels, vocabulary) = (head.matrix.columns, head.matrix.rows)
-    let storage = workerScratch(tiles.panel * channels)
+    let storage = workerScratch(tiles.panel * channels, for: .weights)
     let size = ScratchCursor.padded(rows * channels)
     loop(tiles.groups) { [blas] group, worker in
       let first = group * tiles.panelsPerGroup

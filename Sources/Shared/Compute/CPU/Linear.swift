@@ -75,7 +75,7 @@ extension CPUDevice {
     }
     let columns = weight.columns
     let limit = LinearTiles.panelRows(columns: columns)
-    let storage = sharedScratch(min(limit, weight.rows) * columns)
+    let storage = sharedScratch(min(limit, weight.rows) * columns, for: .weights)
     for first in stride(from: 0, to: weight.rows, by: limit) {
       let panel = first..<min(weight.rows, first + limit)
       loop.chunks(of: panel.count, by: LinearTiles.expandRows(columns: columns)) { range in

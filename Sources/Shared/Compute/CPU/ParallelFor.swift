@@ -12,6 +12,8 @@ package final class ParallelFor {
   package let threads: Int
   private let pool: Pool
   private var workers: [pthread_t] = []
+  /// Calls no body.
+  private let isIdle: Bool
 
   /// Starts `threads - 1` workers. Where the system refuses one, the loop runs on fewer.
   package init(threads: Int) {
@@ -34,6 +36,14 @@ package final class ParallelFor {
       workers.append(thread)
     }
     self.threads = workers.count + 1
+    isIdle = false
+  }
+
+  /// A loop that passes for one of `idleThreads` threads and runs nothing.
+  init(idleThreads: Int) {
+    pool = Pool()
+    threads = idleThreads
+    isIdle = true
   }
 
   deinit {
@@ -44,6 +54,7 @@ package final class ParallelFor {
   /// Calls `body` once for each task in `0 ..< count`; `worker`, in `0 ..< threads`, names the thread.
   /// Returns when all have finished.
   package func callAsFunction(_ count: Int, _ body: (_ task: Int, _ worker: Int) -> Void) {
+    if isIdle { return }
     guard threads > 1, count > 1 else {
       for task in 0..<count { body(task, 0) }
       return

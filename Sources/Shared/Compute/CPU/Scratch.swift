@@ -5,18 +5,33 @@ import Glibc
 final class Scratch {
   private var start: UnsafeMutablePointer<Float>?
   private var capacity = 0
+  /// The most that each kind of storage asked for, bytes.
+  private(set) var demands = [Int](repeating: 0, count: WorkStorage.allCases.count)
+  /// How often the storage was enlarged.
+  private(set) var enlargements = 0
+  private let isRehearsal: Bool
+
+  init(isRehearsal: Bool = false) { self.isRehearsal = isRehearsal }
+
+  /// Bytes of the storage.
+  var byteCount: Int { capacity * MemoryLayout<Float>.stride }
 
   /// At least `count` floats, 64-byte aligned, with no particular contents. Earlier pointers of the
   /// same scratch become invalid.
-  func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
+  func floats(_ count: Int, for use: WorkStorage) -> UnsafeMutablePointer<Float> {
+    demands[use.rawValue] = max(
+      demands[use.rawValue], count * MemoryLayout<Float>.stride)
     if let start, count <= capacity { return start }
     release()
+    enlargements += 1
     let bytes = (max(count, 1) * MemoryLayout<Float>.stride + (1 << 21) - 1) & ~((1 << 21) - 1)
     guard
-      let mapped = mmap(nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+      let mapped = mmap(
+        nil, bytes, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | (isRehearsal ? MAP_NORESERVE : 0), -1, 0),
       mapped != MAP_FAILED
     else { preconditionFailure("no memory for \(bytes) bytes of scratch") }
-    madvise(mapped, bytes, MADV_HUGEPAGE)
+    if !isRehearsal { madvise(mapped, bytes, MADV_HUGEPAGE) }
     capacity = bytes / MemoryLayout<Float>.stride
     let floats = mapped.bindMemory(to: Float.self, capacity: capacity)
     start = floats

@@ -5,7 +5,7 @@ import Glibc
 ///
 /// Slow on purpose; nothing here is tuned. Other devices are tested against it.
 package final class ReferenceDevice: Device {
-  private let memory = HostMemory()
+  private let hostMemory = HostMemory()
   private(set) var matrices: [HostMatrix] = []
 
   package init() {}
@@ -14,11 +14,20 @@ package final class ReferenceDevice: Device {
 
   // MARK: Memory
 
-  package func allocate(_ count: Int, label: String) throws(DeviceError) -> Buffer {
-    try memory.allocate(count, label: label)
+  package var memory: DeviceMemory {
+    var memory = DeviceMemory()
+    memory.bufferBytes = hostMemory.byteCount
+    memory.allocations = hostMemory.allocationCount
+    return memory
   }
 
-  package func release(_ buffer: Buffer) { memory.release(buffer) }
+  package func rehearsal() -> (any Device)? { nil }
+
+  package func allocate(_ count: Int, label: String) throws(DeviceError) -> Buffer {
+    try hostMemory.allocate(count, label: label)
+  }
+
+  package func release(_ buffer: Buffer) { hostMemory.release(buffer) }
 
   package func load(_ matrix: HostMatrix) throws(DeviceError) -> Matrix {
     matrices.append(matrix)
