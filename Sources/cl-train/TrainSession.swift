@@ -14,16 +14,16 @@ import Training
 
 /// A model, the records to train it on, and the way from the one to the other.
 struct TrainSession {
-  private let device: any Device
-  private let options: TrainCommand
+  let device: any Device
+  let options: TrainCommand
   private let tool: Tool
-  private let base: BaseModel
-  private let baseDigest: String
-  private let model: LanguageModel
+  let base: BaseModel
+  let baseDigest: String
+  let model: LanguageModel
   private let config: AdapterConfig
   private let parent: String?
-  private let plan: TrainingPlan
-  private let memory: MemoryPlan
+  let plan: TrainingPlan
+  let memory: TrainingMemory
   private let events: EventLog
   private let started = Clock.seconds()
 
@@ -53,8 +53,10 @@ struct TrainSession {
         of: base.config, baseModelName: FileSystem.lastComponent(options.model))
     }
     parent = start?.digest()
-    memory = try MemoryChoice.plan(
-      for: plan, model: model, budget: try options.memoryBudget())
+    memory = try MemoryChoice(
+      for: plan, model: model, optimizer: options.loop.optimizer(options.adapter),
+      savesCheckpoints: options.checkpoint != nil
+    ).memory(budget: try options.memoryBudget())
     events = EventLog(path: options.dryRun ? nil : options.log)
   }
 
@@ -117,10 +119,10 @@ struct TrainSession {
   // MARK: Training
 
   func train() throws -> Trained {
-    try model.allocate(memory, trains: true)
+    try model.allocate(memory.plan, trains: true)
     let trainer = try Trainer(
       model: model, plan: plan, schedule: options.loop.learningRates(steps: plan.steps.count),
-      settings: options.loop.optimizer(options.adapter), rows: memory.rows,
+      settings: options.loop.optimizer(options.adapter), rows: memory.plan.rows,
       baseDigest: baseDigest, parent: parent)
     if let path = options.optimizerState, FileSystem.exists(path) {
       try trainer.loadOptimizer(path: path)
@@ -134,6 +136,8 @@ struct TrainSession {
     }
     try loop(trainer)
     guard let lora = model.lora else { throw TrainingError.nothingToTrain }
+    // Nothing is trained any more: what is left to do makes copies of the factors.
+    model.releaseBuffers()
     return Trained(
       adapter: lora.adapter(config: config, provenance: provenance(trainer)), trainer: trainer)
   }
@@ -202,7 +206,7 @@ struct TrainSession {
     return start
   }
 
-  private var trainableParameters: Int {
+  var trainableParameters: Int {
     guard let lora = model.lora else { return 0 }
     return (options.adapter.freeze == .a ? 0 : lora.countA)
       + (options.adapter.freeze == .b ? 0 : lora.countB)
@@ -223,39 +227,6 @@ struct TrainSession {
     provenance.steps = trainer.stepsDone
     provenance.trained = trainer.optimizer.settings.trained
     return provenance
-  }
-
-  /// What would be done, as one line of JSON on standard output.
-  func printPlan() throws {
-    var writer = JSONWriter()
-    writer.object { writer in
-      writer.field("type", "train_plan")
-      writer.field("v", 1)
-      writer.field("model", options.model)
-      writer.field("family", base.config.family)
-      writer.field("base", baseDigest)
-      writer.field("layers", base.config.layerCount)
-      writer.field("adapted_modules", model.lora?.modules.count ?? 0)
-      writer.field("trainable_parameters", trainableParameters)
-      writer.field("records", plan.set.examples.count)
-      writer.field("tokens", plan.set.lengths.reduce(0, +))
-      writer.field("target_tokens", plan.set.counts.targetTokens)
-      writer.field("steps", plan.steps.count)
-      writer.field("row_tokens", memory.rows)
-      writer.field("kept_layers", memory.keptLayers)
-      writer.field("recomputed_layers", memory.trainedLayers - memory.keptLayers)
-      writer.object("memory_bytes") { writer in
-        writer.field("weights_mapped", memory.mappedBytes)
-        writer.field("activations", memory.activationBytes)
-        writer.field("scratch", memory.scratchBytes)
-        writer.field("adapter_and_optimizer", memory.adapterBytes)
-      }
-      writer.field("kernels", device.summary)
-    }
-    writer.newline()
-    let sink = try OutputSink(path: "-")
-    try sink.write(writer.bytes)
-    try sink.close()
   }
 
   // MARK: Words

@@ -102,6 +102,15 @@ import Testing
     let less = plan(1000, all.allocatedBytes - 1)
     #expect(less.keptLayers < 2)
     #expect(plan(2000, nil).activationBytes == 2 * all.activationBytes)
+    // With room for attention alone, the feed-forward part is what is computed again.
+    let least = plan(1000, 0)
+    #expect(least.keptLayers == 0 && least.attentionLayers == 0)
+    let some = plan(1000, least.allocatedBytes + least.attentionBytes)
+    #expect(some.keptLayers == 0 && some.attentionLayers == 2)
+    #expect(some.part(0) == .attention && least.part(1) == .input && all.part(0) == .all)
+    for budget in stride(from: least.allocatedBytes, to: all.allocatedBytes, by: 100_000) {
+      #expect(plan(1000, budget).allocatedBytes <= budget)
+    }
     let scoring = MemoryPlan(config: config, modules: modules, rows: 1000, trains: false)
     #expect(scoring.keptLayers == 0 && scoring.trainedLayers == 0)
     #expect(scoring.allocatedBytes < all.allocatedBytes / 2)

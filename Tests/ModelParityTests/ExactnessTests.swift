@@ -55,34 +55,6 @@ import Training
     #expect(Golden.relativeDifference(try gradients(cut), try gradients(whole)) <= Self.rounding)
   }
 
-  @Test(arguments: ["llama2", "llama3-rslora-some"], deviceNames)
-  func recomputedLayersGiveTheSameBits(name: String, device: String) throws {
-    let golden = try Golden(name)
-    let row = PackedRow(golden.sequences)
-    var results: [[Float]] = []
-    for budget in [Int.max, 0] {
-      let model = try golden.adaptedModel(on: try makeDevice(device))
-      let plan = model.memoryPlan(rows: row.count, trains: true, budget: budget)
-      #expect(plan.keptLayers == (budget == 0 ? 0 : plan.trainedLayers))
-      try model.allocate(plan, trains: true)
-      _ = try model.accumulateGradients(row, gradientScale: 0.01)
-      results.append(try gradients(model))
-    }
-    #expect(results[0] == results[1])
-  }
-
-  @Test func threadsDoNotChangeBits() throws {
-    let golden = try Golden("llama3")
-    var results: [[Float]] = []
-    for threads in [1, 2, 3] {
-      let model = try golden.adaptedModel(on: try makeDevice("cpu", threads: threads))
-      _ = try run(try goldenTrainer(golden, model, steps: 3))
-      results.append(model.device.read(try #require(model.lora).values))
-    }
-    #expect(results[0] == results[1])
-    #expect(results[0] == results[2])
-  }
-
   @Test func aResumedRunEndsInTheSameBits() throws {
     let golden = try Golden("llama3")
     let folder = try TemporaryDirectory()

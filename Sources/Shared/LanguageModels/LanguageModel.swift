@@ -40,10 +40,34 @@ package final class LanguageModel {
   package var plan: MemoryPlan? { decoder?.workspace.plan }
 
   /// What buffers for rows of `rows` tokens would take.
-  package func memoryPlan(rows: Int, trains: Bool, budget: Int? = nil) -> MemoryPlan {
+  package func memoryPlan(
+    rows: Int, trains: Bool, budget: Int? = nil, context: Int? = nil
+  ) -> MemoryPlan {
     MemoryPlan(
-      config: config, modules: lora?.modules ?? [], rows: rows, budget: budget,
+      config: config, modules: lora?.modules ?? [], rows: rows, budget: budget, context: context,
       mappedBytes: mappedBytes, trains: trains)
+  }
+
+  /// What a device takes that gets the calls of one pass over each of `rows` and computes nothing:
+  /// all buffers of `plan` but the adapters', and what operations need for their own duration.
+  package func rehearse(
+    _ plan: MemoryPlan, rows: [PackedRow], trains: Bool
+  ) throws(ModelError) -> DeviceMemory {
+    guard let stage = device.rehearsal() else { return DeviceMemory() }
+    let decoder = try Decoder(
+      config: config, weights: weights, lora: lora, plan: plan, trains: trains, device: stage)
+    for row in rows {
+      let prepared = try decoder.prepare(row)
+      decoder.forward(prepared)
+      _ = trains ? decoder.backward(prepared, gradientScale: 1) : decoder.losses(prepared)
+    }
+    return stage.memory
+  }
+
+  /// Gives the buffers of ``allocate(_:trains:)`` back; the adapters stay.
+  package func releaseBuffers() {
+    decoder = nil
+    isTraining = false
   }
 
   /// Allocates buffers as planned.
@@ -60,6 +84,7 @@ package final class LanguageModel {
   package func score(_ row: PackedRow) throws(ModelError) -> [TargetLoss] {
     let decoder = try decoder(rows: row.count, trains: false)
     let prepared = try decoder.prepare(row)
+    if row.targets.isEmpty { return [] }
     decoder.forward(prepared)
     return decoder.losses(prepared)
   }
@@ -73,6 +98,7 @@ package final class LanguageModel {
   ) throws(ModelError) -> [TargetLoss] {
     let decoder = try decoder(rows: row.count, trains: true)
     let prepared = try decoder.prepare(row)
+    if row.targets.isEmpty { return [] }
     decoder.trainsA = trainsA
     decoder.trainsB = trainsB
     decoder.forward(prepared)
@@ -82,7 +108,7 @@ package final class LanguageModel {
   /// The logits of every position of a row: (N, V). For tests and tools; memory N·V.
   package func logits(_ row: PackedRow) throws(ModelError) -> [Float] {
     let decoder = try decoder(rows: row.count, trains: false)
-    let prepared = try decoder.prepare(row)
+    let prepared = try decoder.prepare(row, wantsAllRows: true)
     decoder.forward(prepared)
     return try decoder.logits(prepared)
   }

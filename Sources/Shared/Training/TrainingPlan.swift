@@ -70,6 +70,30 @@ package struct TrainingPlan: Sendable {
     return longest
   }
 
+  /// The rows that need most: the one with the most tokens, and one with the longest example.
+  func extremeRows(limit: Int) -> [PackedRow] {
+    var longest: (row: ArraySlice<Int>, tokens: Int) = ([], 0)
+    var deepest: (row: ArraySlice<Int>, tokens: Int) = ([], 0)
+    for step in steps {
+      let lengths = step.map { set.examples[$0].tokens.count }
+      for range in RowCut.rows(lengths: lengths, limit: limit) {
+        let (sum, most) = (lengths[range].reduce(0, +), lengths[range].max() ?? 0)
+        if sum > longest.tokens { longest = (step[range], sum) }
+        if most > deepest.tokens { deepest = (step[range], most) }
+      }
+    }
+    return [longest.row, deepest.row].filter { !$0.isEmpty }.map { indices in
+      PackedRow(indices.map { (set.examples[$0].tokens, set.examples[$0].isTarget) })
+    }
+  }
+
+  /// Tokens of the example that the average token stands in.
+  var meanContext: Int {
+    let lengths = set.lengths
+    let tokens = lengths.reduce(0, +)
+    return tokens == 0 ? 0 : Int(lengths.reduce(0.0) { $0 + Double($1) * Double($1) }) / tokens
+  }
+
   /// Targets of a step.
   func targets(of step: Int) -> Int {
     steps[step].reduce(0) { $0 + set.examples[$1].targetCount }

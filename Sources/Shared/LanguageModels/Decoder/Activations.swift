@@ -57,28 +57,55 @@ enum Saved: Int, CaseIterable {
     }
   }
 
-  /// Values a token of one layer, all of them.
-  static func width(_ config: DecoderConfig, rank: (Stage) -> Int) -> Int {
-    allCases.reduce(0) { $0 + $1.width(config, rank: rank) }
+  /// Computed from what attention returns: in the last layer perhaps for target rows only.
+  var followsAttention: Bool {
+    switch self {
+    case .middle, .attentionOutputHidden, .attentionResult, .attentionResultInverseRMS,
+      .middleInverseRMS, .feedForwardInputHidden, .gate, .up, .feedForwardOutputHidden,
+      .feedForwardResult, .feedForwardResultInverseRMS:
+      true
+    default: false
+    }
+  }
+
+  /// Computed from ``middle`` alone, so that it can be computed again without attention.
+  var isOfFeedForward: Bool {
+    switch self {
+    case .middleInverseRMS, .feedForwardInputHidden, .gate, .up, .feedForwardOutputHidden,
+      .feedForwardResult, .feedForwardResultInverseRMS:
+      true
+    default: false
+    }
   }
 }
 
-/// The saved tensors of one layer for a row of `rows` tokens: slices of one buffer.
+/// The saved tensors of one layer for a row of `rows` tokens: slices of two buffers, one for each
+/// half of the layer.
 struct LayerActivations {
-  private let storage: Buffer
+  private let attention: Buffer
+  private let feedForward: Buffer
   private let widths: [Int]
   private let rows: Int
+  private let upperRows: Int
 
-  /// - Precondition: `storage` holds rows · Σ widths values.
-  init(storage: Buffer, widths: [Int], rows: Int) {
-    self.storage = storage
+  /// - Parameter upperRows: rows of what follows attention, at most `rows`.
+  /// - Precondition: each buffer holds rows · Σ widths values of its tensors.
+  init(attention: Buffer, feedForward: Buffer, widths: [Int], rows: Int, upperRows: Int) {
+    self.attention = attention
+    self.feedForward = feedForward
     self.widths = widths
     self.rows = rows
+    self.upperRows = upperRows
   }
 
   subscript(_ tensor: Saved) -> Buffer {
     var offset = 0
-    for index in 0..<tensor.rawValue { offset += widths[index] }
-    return storage.slice(at: offset * rows, count: widths[tensor.rawValue] * rows)
+    for other in Saved.allCases[..<tensor.rawValue]
+    where other.isOfFeedForward == tensor.isOfFeedForward {
+      offset += widths[other.rawValue]
+    }
+    let count = tensor.followsAttention ? upperRows : rows
+    let half = tensor.isOfFeedForward ? feedForward : attention
+    return half.slice(at: offset * rows, count: widths[tensor.rawValue] * count)
   }
 }

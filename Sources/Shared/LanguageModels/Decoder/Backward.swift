@@ -11,26 +11,30 @@ extension Decoder {
     let count = row.packed.targets.count
     guard count > 0, let lora, let lowest = lora.lowest else { return losses(row) }
     let c = config.hiddenSize
-    let raw = workspace.scratch(.normed, rows: count, width: c)
+    let scratch = workspace.scratch(.normed, rows: count, width: c)
     let normed = workspace.scratch(.dNormed, rows: count, width: c)
     let inverse = workspace.scratch(.inverseRMS, rows: count, width: 1)
     let dNormed = workspace.scratch(.wide, rows: count, width: c)
-    targetStates(row, raw: raw, normed: normed, inverse: inverse)
+    let before = targetStates(row, scratch: scratch, normed: normed, inverse: inverse)
     let losses = device.crossEntropy(
       dHidden: dNormed, hidden: normed, head: weights.head, targets: row.packed.targets,
       softcap: config.logitSoftcap, gradientScale: gradientScale)
 
-    // `normed` has served; its buffer takes the gradient of the states before the norm.
-    let dRaw = normed
+    let dTargets =
+      row.narrowsTop ? workspace.scratch(.dResidual, rows: count, width: c) : normed
     normBackward(
-      dRaw, dy: dNormed, x: raw, gain: weights.finalNorm, inverse: inverse, rows: count,
+      dTargets, dy: dNormed, x: before, gain: weights.finalNorm, inverse: inverse, rows: count,
       channels: c, accumulate: false)
     let dResidual = workspace.scratch(.dResidual, rows: row.rows, width: c)
-    device.fill(dResidual, with: 0)
-    device.scatterAddRows(dResidual, values: dRaw, rows: row.packed.targetRows, columns: c)
+    if !row.narrowsTop {
+      device.fill(dResidual, with: 0)
+      device.scatterAddRows(dResidual, values: dTargets, rows: row.packed.targetRows, columns: c)
+    }
 
     for layer in stride(from: config.layerCount - 1, through: lowest.layer, by: -1) {
-      if !workspace.isKept(layer) { forwardLayer(layer, row, isRecomputed: true) }
+      let kept = workspace.plan.part(layer)
+      if kept == .input { forwardAttention(layer, row) }
+      if kept != .all { forwardFeedForward(layer, row, isRecomputed: true) }
       let isLast = layer == lowest.layer
       backwardLayer(layer, row, dResidual: dResidual, lowest: isLast ? lowest.stage : nil)
     }
@@ -40,12 +44,46 @@ extension Decoder {
   /// Gradients of one layer.
   ///
   /// - Parameters:
-  ///   - dResidual: (N, C), the gradient of the layer's output; becomes that of its input.
+  ///   - dResidual: (N, C), the gradient of the layer's output; becomes that of its input. Where the
+  ///     last layer computes target rows only, its first M rows are the former.
   ///   - lowest: in the lowest adapted layer, the stage at which to stop.
   private func backwardLayer(_ layer: Int, _ row: Row, dResidual: Buffer, lowest: Stage?) {
-    let saved = workspace.activations(layer, rows: row.rows)
+    let upper = row.upperRows(layer, of: config.layerCount)
+    let width = config.headCount * config.headSize
+    let dUpper = dResidual.slice(at: 0, count: upper * config.hiddenSize)
+    guard feedForwardBackward(layer, row, dResidual: dUpper, lowest: lowest),
+      attentionOutputBackward(layer, row, dResidual: dUpper, lowest: lowest)
+    else { return }
+    var dAttended = workspace.scratch(.dWide, rows: upper, width: width)
+    if upper < row.rows {
+      dAttended = spread(dAttended, row, into: .wide, width: width)
+      device.copy(dUpper, to: workspace.scratch(.normed, rows: upper, width: config.hiddenSize))
+      _ = spread(
+        workspace.scratch(.normed, rows: upper, width: config.hiddenSize), row, into: .dResidual,
+        width: config.hiddenSize)
+    }
+    attentionInputBackward(
+      layer, row, dResidual: dResidual, dAttended: dAttended,
+      isEnd: lowest == .attentionInput)
+  }
+
+  /// Rows of targets at their places among all rows, zeros elsewhere.
+  private func spread(
+    _ values: Buffer, _ row: Row, into kind: Workspace.Scratch, width: Int
+  ) -> Buffer {
+    let all = workspace.scratch(kind, rows: row.rows, width: width)
+    device.fill(all, with: 0)
+    device.scatterAddRows(all, values: values, rows: row.packed.targetRows, columns: width)
+    return all
+  }
+
+  /// The second half of a layer. Returns false if nothing below it is adapted.
+  private func feedForwardBackward(
+    _ layer: Int, _ row: Row, dResidual: Buffer, lowest: Stage?
+  ) -> Bool {
+    let saved = workspace.activations(layer, row)
     let frozen = weights.layers[layer]
-    let (n, c) = (row.rows, config.hiddenSize)
+    let (n, c) = (row.upperRows(layer, of: config.layerCount), config.hiddenSize)
     let normed = workspace.scratch(.normed, rows: n, width: c)
     let dNormed = workspace.scratch(.dNormed, rows: n, width: c)
     func continues(below stage: Stage) -> Bool { lowest.map { $0 < stage } ?? true }
@@ -63,7 +101,7 @@ extension Decoder {
       layer, .feedForwardOutput, rows: n,
       dx: continues(below: .feedForwardOutput) ? dGated : nil, x: { gated(saved, rows: n) },
       hidden: saved[.feedForwardOutputHidden], outputs: [(.down, dResult)])
-    guard continues(below: .feedForwardOutput) else { return }
+    guard continues(below: .feedForwardOutput) else { return false }
 
     // gated = activation(gate) · up; the gradients take the place of the values.
     device.gateBackward(
@@ -79,28 +117,51 @@ extension Decoder {
         return normed
       }, hidden: saved[.feedForwardInputHidden],
       outputs: [(.gate, saved[.gate]), (.up, saved[.up])])
-    guard continues(below: .feedForwardInput) else { return }
+    guard continues(below: .feedForwardInput) else { return false }
     normBackward(
       dResidual, dy: dNormed, x: saved[.middle], gain: frozen.feedForwardNorm,
       inverse: saved[.middleInverseRMS], rows: n, channels: c, accumulate: true)
+    return true
+  }
 
+  /// The output projection of attention; leaves the gradient of its input in the scratch `dWide`.
+  /// Returns false if nothing below it is adapted.
+  private func attentionOutputBackward(
+    _ layer: Int, _ row: Row, dResidual: Buffer, lowest: Stage?
+  ) -> Bool {
+    let saved = workspace.activations(layer, row)
+    let frozen = weights.layers[layer]
+    let (n, c) = (row.upperRows(layer, of: config.layerCount), config.hiddenSize)
     // middle = input + [norm](output(attended))
-    dResult = dResidual
+    var dResult = dResidual
     if let resultNorm = frozen.attentionResultNorm {
-      dResult = normed
+      dResult = workspace.scratch(.normed, rows: n, width: c)
       normBackward(
         dResult, dy: dResidual, x: saved[.attentionResult], gain: resultNorm,
         inverse: saved[.attentionResultInverseRMS], rows: n, channels: c, accumulate: false)
     }
     let width = config.headCount * config.headSize
     let dAttended = workspace.scratch(.dWide, rows: n, width: width)
+    let isEnd = lowest == .attentionOutput
     linearBackward(
-      layer, .attentionOutput, rows: n, dx: continues(below: .attentionOutput) ? dAttended : nil,
-      x: { saved[.attended] }, hidden: saved[.attentionOutputHidden],
+      layer, .attentionOutput, rows: n, dx: isEnd ? nil : dAttended,
+      x: { upperAttended(layer, row, saved) }, hidden: saved[.attentionOutputHidden],
       outputs: [(.output, dResult)])
-    guard continues(below: .attentionOutput) else { return }
+    return !isEnd
+  }
+
+  /// Attention, its input projections and its norm, over all rows.
+  ///
+  /// - Parameter isEnd: nothing below the projections is adapted.
+  private func attentionInputBackward(
+    _ layer: Int, _ row: Row, dResidual: Buffer, dAttended: Buffer, isEnd: Bool
+  ) {
+    let saved = workspace.activations(layer, row)
+    let frozen = weights.layers[layer]
+    let (n, c) = (row.rows, config.hiddenSize)
+    let normed = workspace.scratch(.normed, rows: n, width: c)
+    let dNormed = workspace.scratch(.dNormed, rows: n, width: c)
     let (dQuery, dKey, dValue) = attentionBackward(layer, row, saved, dAttended: dAttended)
-    let isEnd = !continues(below: .attentionInput)
     let input = workspace.residual(layer, rows: n)
     linearBackward(
       layer, .attentionInput, rows: n, dx: isEnd ? nil : dNormed,

@@ -30,11 +30,20 @@ final class Decoder {
   /// What all layers need to know of the row that passes through them.
   struct Row {
     let packed: PackedRow
+    /// After its attention the last layer computes target rows only.
+    let narrowsTop: Bool
     var rows: Int { packed.count }
+
+    /// Rows of what follows attention in `layer`.
+    func upperRows(_ layer: Int, of layerCount: Int) -> Int {
+      narrowsTop && layer == layerCount - 1 ? packed.targets.count : rows
+    }
   }
 
   /// Checks a row and writes its rope angles.
-  func prepare(_ packed: PackedRow) throws(ModelError) -> Row {
+  ///
+  /// - Parameter wantsAllRows: the last hidden states of all rows are wanted, not of targets alone.
+  func prepare(_ packed: PackedRow, wantsAllRows: Bool = false) throws(ModelError) -> Row {
     precondition(packed.count <= workspace.plan.rows, "row longer than planned")
     for token in packed.tokens where token < 0 || Int(token) >= config.vocabularySize {
       throw .tokenOutsideVocabulary(token: Int(token), vocabulary: config.vocabularySize)
@@ -45,7 +54,9 @@ final class Decoder {
       values.cosines.withUnsafeBufferPointer { device.write($0, to: buffers.cosines) }
       values.sines.withUnsafeBufferPointer { device.write($0, to: buffers.sines) }
     }
-    return Row(packed: packed)
+    // Picking rows out costs two passes over them: not worth it for a few rows less.
+    let isNarrow = 16 * packed.targets.count <= 15 * packed.count
+    return Row(packed: packed, narrowsTop: isNarrow && !wantsAllRows)
   }
 
   func attentionShape(_ layer: Int, _ row: Row) -> AttentionShape {

@@ -16,36 +16,70 @@ extension Decoder {
   }
 
   /// x + attention(norm(x)), then + feedForward(norm(·)).
+  func forwardLayer(_ layer: Int, _ row: Row) {
+    forwardAttention(layer, row)
+    forwardFeedForward(layer, row)
+  }
+
+  /// The first half of a layer: middle = x + attention(norm(x)).
   ///
-  /// - Parameter isRecomputed: the backward pass wants the activations again, not the result.
-  func forwardLayer(_ layer: Int, _ row: Row, isRecomputed: Bool = false) {
-    let saved = workspace.activations(layer, rows: row.rows)
+  /// In the last layer `middle`, and all that follows from it, has the target rows only where
+  /// ``Row/narrowsTop`` says so: no other row of the last hidden states is asked for.
+  func forwardAttention(_ layer: Int, _ row: Row) {
+    let saved = workspace.activations(layer, row)
     let input = workspace.residual(layer, rows: row.rows)
-    let output = workspace.residual(layer + 1, rows: row.rows)
     let frozen = weights.layers[layer]
     let (n, c) = (row.rows, config.hiddenSize)
     let normed = workspace.scratch(.normed, rows: n, width: c)
-
     norm(
       normed, inverse: saved[.inputInverseRMS], x: input, gain: frozen.attentionNorm, rows: n,
       channels: c)
     attention(layer, row, saved, normed: normed)
-    device.copy(input, to: saved[.middle])
+
+    let upper = row.upperRows(layer, of: config.layerCount)
+    let attended = upperAttended(layer, row, saved)
+    if upper < n {
+      device.gatherRows(saved[.middle], x: input, rows: row.packed.targetRows, columns: c)
+    } else {
+      device.copy(input, to: saved[.middle])
+    }
     if let resultNorm = frozen.attentionResultNorm {
       let result = saved[.attentionResult]
       linear(
-        layer, .attentionOutput, rows: n, x: saved[.attended],
+        layer, .attentionOutput, rows: upper, x: attended,
         hidden: saved[.attentionOutputHidden], outputs: [(.output, result)])
+      let normed = workspace.scratch(.normed, rows: upper, width: c)
       norm(
-        normed, inverse: saved[.attentionResultInverseRMS], x: result, gain: resultNorm, rows: n,
-        channels: c)
+        normed, inverse: saved[.attentionResultInverseRMS], x: result, gain: resultNorm,
+        rows: upper, channels: c)
       device.add(saved[.middle], normed)
     } else {
       linear(
-        layer, .attentionOutput, rows: n, x: saved[.attended],
+        layer, .attentionOutput, rows: upper, x: attended,
         hidden: saved[.attentionOutputHidden], outputs: [(.output, saved[.middle])], adds: true)
     }
+  }
 
+  /// What attention returned, at the rows that the rest of the layer computes.
+  func upperAttended(_ layer: Int, _ row: Row, _ saved: LayerActivations) -> Buffer {
+    let upper = row.upperRows(layer, of: config.layerCount)
+    guard upper < row.rows else { return saved[.attended] }
+    let width = config.headCount * config.headSize
+    let attended = workspace.scratch(.wide, rows: upper, width: width)
+    device.gatherRows(
+      attended, x: saved[.attended], rows: row.packed.targetRows, columns: width)
+    return attended
+  }
+
+  /// The second half of a layer: output = middle + feedForward(norm(middle)).
+  ///
+  /// - Parameter isRecomputed: the backward pass wants the activations again, not the result.
+  func forwardFeedForward(_ layer: Int, _ row: Row, isRecomputed: Bool = false) {
+    let saved = workspace.activations(layer, row)
+    let frozen = weights.layers[layer]
+    let (n, c) = (row.upperRows(layer, of: config.layerCount), config.hiddenSize)
+    let output = workspace.residual(layer + 1, rows: n)
+    let normed = workspace.scratch(.normed, rows: n, width: c)
     norm(
       normed, inverse: saved[.middleInverseRMS], x: saved[.middle],
       gain: frozen.feedForwardNorm, rows: n, channels: c)
@@ -61,11 +95,10 @@ extension Decoder {
       linear(
         layer, .feedForwardOutput, rows: n, x: gated, hidden: saved[.feedForwardOutputHidden],
         outputs: [(.down, result)])
-      if isRecomputed { return }
       norm(
         normed, inverse: saved[.feedForwardResultInverseRMS], x: result, gain: resultNorm,
         rows: n, channels: c)
-      device.add(output, normed)
+      if !isRecomputed { device.add(output, normed) }
     } else {
       linear(
         layer, .feedForwardOutput, rows: n, x: gated, hidden: saved[.feedForwardOutputHidden],
@@ -102,17 +135,24 @@ extension Decoder {
       shape: attentionShape(layer, row))
   }
 
-  /// The normed states of the rows that predict a target: (M, C).
+  /// The states of the rows that predict a target before the last norm, (M, C), and after it.
   ///
-  /// - Parameter raw: the states before the norm, as the backward pass needs them.
-  func targetStates(_ row: Row, raw: Buffer, normed: Buffer, inverse: Buffer) {
+  /// - Parameter scratch: (M, C), where `before` stands unless the last layer left it alone.
+  func targetStates(
+    _ row: Row, scratch: Buffer, normed: Buffer, inverse: Buffer
+  ) -> Buffer {
     let rows = row.packed.targetRows
-    device.gatherRows(
-      raw, x: workspace.residual(config.layerCount, rows: row.rows), rows: rows,
-      columns: config.hiddenSize)
+    var before = workspace.residual(config.layerCount, rows: rows.count)
+    if !row.narrowsTop {
+      device.gatherRows(
+        scratch, x: workspace.residual(config.layerCount, rows: row.rows), rows: rows,
+        columns: config.hiddenSize)
+      before = scratch
+    }
     norm(
-      normed, inverse: inverse, x: raw, gain: weights.finalNorm, rows: rows.count,
+      normed, inverse: inverse, x: before, gain: weights.finalNorm, rows: rows.count,
       channels: config.hiddenSize)
+    return before
   }
 
   /// Losses of the targets of a row whose forward pass has run.
@@ -120,8 +160,8 @@ extension Decoder {
     let count = row.packed.targets.count
     if count == 0 { return [] }
     let normed = workspace.scratch(.dNormed, rows: count, width: config.hiddenSize)
-    targetStates(
-      row, raw: workspace.scratch(.normed, rows: count, width: config.hiddenSize),
+    _ = targetStates(
+      row, scratch: workspace.scratch(.normed, rows: count, width: config.hiddenSize),
       normed: normed, inverse: workspace.scratch(.inverseRMS, rows: count, width: 1))
     return device.crossEntropy(
       dHidden: nil, hidden: normed, head: weights.head, targets: row.packed.targets,

@@ -1,69 +1,153 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// What a model's buffers will take, decided before anything is allocated.
+/// What the forward pass leaves of a layer for the backward pass.
 ///
-/// A layer's activations are either kept from the forward pass, or computed again from the layer's
-/// input when the backward pass comes to it; the operations are the same, so the results are too.
+/// What is not kept is computed again from what is, by the same operations on the same values, so
+/// the results have the same bits.
+package enum KeptPart: Sendable, Equatable {
+  case all
+  /// Attention and its result; the feed-forward part is computed again from that.
+  case attention
+  /// The layer's input alone.
+  case input
+}
+
+/// What a model's buffers will take, decided before anything is allocated.
 package struct MemoryPlan: Sendable, Equatable {
   /// Tokens of the largest packed row.
   package let rows: Int
-  /// Layers, from the top, whose activations are kept.
-  package let keptLayers: Int
+  package let layerCount: Int
   /// Layers that the backward pass goes through.
   package let trainedLayers: Int
+  /// Layers, from the top, of which all is kept.
+  package let keptLayers: Int
+  /// Layers below those of which attention is kept.
+  package let attentionLayers: Int
   /// Bytes of the base model's file that stay mapped.
   package let mappedBytes: Int
-  /// Bytes of kept activations and of one layer computed again.
-  package let activationBytes: Int
-  /// Bytes of layer inputs and of what the current layer needs.
+  /// Bytes of one layer's activations by half: what attention leaves, what feed-forward leaves.
+  package let attentionBytes: Int
+  package let feedForwardBytes: Int
+  /// Bytes of the inputs of the trained layers and of the last layer's output.
+  package let residualBytes: Int
+  /// Bytes of the buffers that every layer uses anew.
   package let scratchBytes: Int
-  /// Bytes of LoRA factors, their gradients, and the optimizer's moments.
+  /// Bytes of LoRA factors and, in training, of their gradients.
   package let adapterBytes: Int
 
-  /// Bytes besides the mapped weights and what the device itself takes.
-  package var allocatedBytes: Int { activationBytes + scratchBytes + adapterBytes }
-
-  /// The plan for rows of `rows` tokens that keeps as many layers as `budget` bytes allow; nil
-  /// keeps all.
+  /// The plan for rows of `rows` tokens.
   ///
-  /// - Parameter modules: what is trained; empty for scoring, which keeps nothing.
+  /// With a budget it is the one that computes least again: for a decoder it costs about the same
+  /// work a byte to compute the feed-forward part or the rest of a layer, but attention's share grows
+  /// with the context, so the feed-forward part comes first where contexts are long. Costs are in
+  /// multiplications a token; ties go to the plan that takes less memory.
+  ///
+  /// - Parameters:
+  ///   - modules: what is trained; empty for scoring, which keeps nothing.
+  ///   - budget: bytes for ``allocatedBytes``; nil keeps everything. Where none fits, the plan is the
+  ///     smallest there is.
+  ///   - context: tokens of an example, for the cost of attention.
   package init(
     config: DecoderConfig, modules: [LoRAModule], rows: Int, budget: Int? = nil,
-    mappedBytes: Int = 0, trains: Bool
+    context: Int? = nil, mappedBytes: Int = 0, trains: Bool
   ) {
     self.rows = rows
     self.mappedBytes = mappedBytes
+    layerCount = config.layerCount
     let lowest = modules.map(\.layer).min()
     let trained = trains ? lowest.map { config.layerCount - $0 } ?? 0 : 0
     trainedLayers = trained
     let factors = modules.reduce(0) { $0 + $1.rank * ($1.inputs + $1.outputs) }
-    // Factors; with training also gradients, two moments and the copy that is written.
-    adapterBytes = 4 * factors * (trains ? 5 : 2)
-    var widest = 0
-    for layer in 0..<config.layerCount {
-      widest = max(widest, Self.layerWidth(config, modules: modules, layer: layer))
-    }
-    let layerBytes = 4 * rows * widest
+    adapterBytes = 4 * factors * (trains ? 2 : 1)
+    let widths = Self.halfWidths(config, modules: modules)
+    attentionBytes = 4 * rows * widths.attention
+    feedForwardBytes = 4 * rows * widths.feedForward
+    residualBytes = 4 * rows * config.hiddenSize * (trained + 1)
     let scratch = Workspace.scratchWidths(config, modules: modules, trains: trains)
-    scratchBytes =
-      4 * rows
-      * (scratch.reduce(0) { $0 + $1.width }
-        + config.hiddenSize * (trained + 1))
-    var kept = trained
-    if let budget {
-      let left = budget - scratchBytes - adapterBytes
-      // One more set of buffers is needed as soon as a layer is not kept.
-      if trained * layerBytes > left || trained < config.layerCount {
-        kept = max(0, min(trained, left / max(1, layerBytes) - 1))
+    scratchBytes = 4 * rows * scratch.reduce(0) { $0 + $1.width }
+    guard let budget else {
+      (keptLayers, attentionLayers) = (trained, 0)
+      return
+    }
+    let left = budget - residualBytes - scratchBytes - adapterBytes
+    let cost = Self.recomputation(config, context: context ?? rows)
+    var best = (kept: 0, attention: 0, cost: Int.max, bytes: Int.max)
+    for kept in 0...trained {
+      for attention in 0...trained - kept {
+        let bytes = Self.activationBytes(
+          kept: kept, attention: attention, layers: config.layerCount,
+          attentionBytes: attentionBytes, feedForwardBytes: feedForwardBytes)
+        let isSmallest = kept == 0 && attention == 0
+        guard bytes <= left || isSmallest else { continue }
+        let work =
+          cost.feedForward * (trained - kept) + cost.attention * (trained - kept - attention)
+        if (work, bytes) < (best.cost, best.bytes) { best = (kept, attention, work, bytes) }
       }
     }
-    keptLayers = kept
-    activationBytes = layerBytes * (kept + (kept < config.layerCount ? 1 : 0))
+    (keptLayers, attentionLayers) = (best.kept, best.attention)
   }
 
-  /// Values a token that the activations of a layer take.
-  static func layerWidth(_ config: DecoderConfig, modules: [LoRAModule], layer: Int) -> Int {
-    Saved.width(config) { Self.rank(config, modules: modules, layer: layer, stage: $0) }
+  /// Bytes of all activations, those that layers share included.
+  package var activationBytes: Int {
+    Self.activationBytes(
+      kept: keptLayers, attention: attentionLayers, layers: layerCount,
+      attentionBytes: attentionBytes, feedForwardBytes: feedForwardBytes)
+  }
+
+  /// Bytes of the activations that layers share since they are not kept.
+  package var sharedActivationBytes: Int {
+    (keptLayers + attentionLayers < layerCount ? attentionBytes : 0)
+      + (keptLayers < layerCount ? feedForwardBytes : 0)
+  }
+
+  /// Bytes of all buffers of the model; besides them there are the mapped weights, what the device
+  /// needs for its operations, and the optimizer.
+  package var allocatedBytes: Int {
+    activationBytes + residualBytes + scratchBytes + adapterBytes
+  }
+
+  /// What is kept of a layer.
+  package func part(_ layer: Int) -> KeptPart {
+    if layer >= layerCount - keptLayers { return .all }
+    return layer >= layerCount - keptLayers - attentionLayers ? .attention : .input
+  }
+
+  private static func activationBytes(
+    kept: Int, attention: Int, layers: Int, attentionBytes: Int, feedForwardBytes: Int
+  ) -> Int {
+    attentionBytes * (kept + attention + (kept + attention < layers ? 1 : 0))
+      + feedForwardBytes * (kept + (kept < layers ? 1 : 0))
+  }
+
+  /// Multiplications a token to compute a half of a layer again.
+  private static func recomputation(
+    _ config: DecoderConfig, context: Int
+  ) -> (attention: Int, feedForward: Int) {
+    let attention = config.headCount * config.headSize
+    let keyValue = config.keyValueHeadCount * config.headSize
+    return (
+      config.hiddenSize * (2 * attention + 2 * keyValue) + attention * context,
+      config.hiddenSize * 2 * config.intermediateSize
+    )
+  }
+
+  /// Values a token that the activations of a layer take, by half.
+  static func halfWidths(
+    _ config: DecoderConfig, modules: [LoRAModule]
+  ) -> (attention: Int, feedForward: Int) {
+    var widest = (attention: 0, feedForward: 0)
+    for layer in 0..<config.layerCount {
+      var sum = (attention: 0, feedForward: 0)
+      for tensor in Saved.allCases {
+        let width = tensor.width(config) {
+          rank(config, modules: modules, layer: layer, stage: $0)
+        }
+        if tensor.isOfFeedForward { sum.feedForward += width } else { sum.attention += width }
+      }
+      widest.attention = max(widest.attention, sum.attention)
+      widest.feedForward = max(widest.feedForward, sum.feedForward)
+    }
+    return widest
   }
 
   /// Sum of the ranks of the adapted modules of a stage.

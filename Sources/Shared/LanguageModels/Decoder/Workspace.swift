@@ -11,7 +11,7 @@ final class Workspace {
     case dNormed
     /// Gradient of the residual stream; (N, C).
     case dResidual
-    /// The gated product; (N, max(intermediate, C)).
+    /// The gated product, or what attention returned at target rows; (N, max(intermediate, C, H·D)).
     case wide
     /// Gradient of ``wide``, and of what attention returns; (N, max(intermediate, H·D)).
     case dWide
@@ -28,8 +28,9 @@ final class Workspace {
   private let scratch: [Buffer]
   /// Inputs of the trained layers and the output of the last layer.
   private let residuals: [Buffer]
-  /// Activations of the kept layers, lowest first, then of the layer that is computed again.
-  private let activations: [Buffer]
+  /// Activations by half of the layers that keep them, topmost first, then those that layers share.
+  private let attentionHalves: [Buffer]
+  private let feedForwardHalves: [Buffer]
   private let layerWidths: [[Int]]
   private let layerCount: Int
   private let hiddenSize: Int
@@ -51,7 +52,7 @@ final class Workspace {
         }
       }
     }
-    let widest = layerWidths.map { $0.reduce(0, +) }.max() ?? 0
+    let widest = MemoryPlan.halfWidths(config, modules: modules)
     widths = Self.scratchWidths(config, modules: modules, trains: trains).map(\.width)
     halves = config.ropes.map { $0.rotarySize / 2 }
     let rows = plan.rows
@@ -70,11 +71,16 @@ final class Workspace {
     var residuals: [Buffer] = []
     for _ in 0...plan.trainedLayers { residuals.append(try allocate(hiddenSize, "residuals")) }
     self.residuals = residuals
-    var activations: [Buffer] = []
-    for _ in 0..<plan.keptLayers + (plan.keptLayers < layerCount ? 1 : 0) {
-      activations.append(try allocate(widest, "activations"))
+    func allocateHalves(_ width: Int, kept: Int) throws(ModelError) -> [Buffer] {
+      var buffers: [Buffer] = []
+      for _ in 0..<kept + (kept < config.layerCount ? 1 : 0) {
+        buffers.append(try allocate(width, "activations"))
+      }
+      return buffers
     }
-    self.activations = activations
+    attentionHalves = try allocateHalves(
+      widest.attention, kept: plan.keptLayers + plan.attentionLayers)
+    feedForwardHalves = try allocateHalves(widest.feedForward, kept: plan.keptLayers)
     var positions: [(cosines: Buffer, sines: Buffer)] = []
     for half in halves {
       positions.append((try allocate(half, "cosines"), try allocate(half, "sines")))
@@ -83,7 +89,7 @@ final class Workspace {
   }
 
   deinit {
-    for buffer in scratch + residuals + activations { device.release(buffer) }
+    for buffer in scratch + residuals + attentionHalves + feedForwardHalves { device.release(buffer) }
     for pair in positions {
       device.release(pair.cosines)
       device.release(pair.sines)
@@ -109,7 +115,7 @@ final class Workspace {
         switch kind {
         case .normed, .dNormed: config.hiddenSize
         case .dResidual: backward * config.hiddenSize
-        case .wide: max(config.intermediateSize, config.hiddenSize)
+        case .wide: max(config.intermediateSize, config.hiddenSize, attention)
         case .dWide: backward * max(config.intermediateSize, attention)
         case .dQuery: backward * attention
         case .dKey, .dValue: backward * keyValue
@@ -133,12 +139,13 @@ final class Workspace {
     return residuals[index].slice(at: 0, count: rows * hiddenSize)
   }
 
-  func isKept(_ layer: Int) -> Bool { layer >= layerCount - plan.keptLayers }
-
-  func activations(_ layer: Int, rows: Int) -> LayerActivations {
-    let index = isKept(layer) ? layer - (layerCount - plan.keptLayers) : plan.keptLayers
+  func activations(_ layer: Int, _ row: Decoder.Row) -> LayerActivations {
+    let depth = layerCount - 1 - layer
     return LayerActivations(
-      storage: activations[index], widths: layerWidths[layer], rows: rows)
+      attention: attentionHalves[min(depth, attentionHalves.count - 1)],
+      feedForward: feedForwardHalves[min(depth, feedForwardHalves.count - 1)],
+      widths: layerWidths[layer], rows: row.rows,
+      upperRows: row.upperRows(layer, of: layerCount))
   }
 
   func positions(_ rope: Int, rows: Int) -> (cosines: Buffer, sines: Buffer) {
