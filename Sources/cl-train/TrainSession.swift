@@ -175,12 +175,15 @@ struct TrainSession {
     end.lossFirst = trainer.lossFirst
     end.lossLast = trainer.lossLast
     end.seconds = Clock.seconds() - started
+    end.flops = trainer.work.total
+    end.profile = trainer.profile
     end.peakMemoryBytes = Self.peakMemory
     end.adapterBytes = adapterBytes
     end.adapter = trained.adapter.digest()
     try events.write(.end(end))
     try events.close()
     if let path = options.checkpoint { unlink(path) }
+    if let line = ProfileLine.text(trainer.profile, work: trainer.work) { tool.detail(line) }
     if let first = end.lossFirst, let last = end.lossLast {
       tool.detail(
         "\(end.steps) steps, \(end.tokens) tokens in \(Self.rounded(end.seconds, 1)) s, "

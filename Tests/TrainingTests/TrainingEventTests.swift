@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import LanguageModels
 import Streams
 import Testing
 import TestSupport
@@ -40,6 +41,9 @@ import Training
     end.lossFirst = 3.5
     end.lossLast = 3.25
     end.seconds = 13.5
+    end.flops = 5.9e12
+    end.profile[.products] = 6.5
+    end.profile[.optimizer] = 0.25
     end.peakMemoryBytes = 900_000_000
     end.adapterBytes = 19_593_896
     end.adapter = "dd7a48ef"

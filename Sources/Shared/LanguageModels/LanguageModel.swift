@@ -14,6 +14,8 @@ package final class LanguageModel {
   private let mappedBytes: Int
   private var decoder: Decoder?
   private var isTraining = false
+  /// Where the time of all passes so far went; the optimizer's part is whoever updates the factors'.
+  package private(set) var profile = StepProfile()
 
   /// Loads the frozen weights (mapped, not copied) and makes zeroed factors for `modules`.
   ///
@@ -46,6 +48,13 @@ package final class LanguageModel {
     MemoryPlan(
       config: config, modules: lora?.modules ?? [], rows: rows, budget: budget, context: context,
       mappedBytes: mappedBytes, trains: trains)
+  }
+
+  /// The floating-point operations of training on examples of these lengths.
+  package func trainingWork(lengths: [Int], targets: Int) -> DecoderWork {
+    DecoderWork(
+      lengths: lengths, targets: targets, config: config, modules: lora?.modules ?? [],
+      trains: true)
   }
 
   /// What a device takes that gets the calls of one pass over each of `rows` and computes nothing:
@@ -85,8 +94,11 @@ package final class LanguageModel {
     let decoder = try decoder(rows: row.count, trains: false)
     let prepared = try decoder.prepare(row)
     if row.targets.isEmpty { return [] }
+    let start = monotonicSeconds()
     decoder.forward(prepared)
-    return decoder.losses(prepared)
+    let losses = decoder.losses(prepared)
+    profile += decoder.takeProfile(of: monotonicSeconds() - start)
+    return losses
   }
 
   /// Losses of a row's targets, and the gradients of `gradientScale` · Σ nll, added to those of the
@@ -101,8 +113,11 @@ package final class LanguageModel {
     if row.targets.isEmpty { return [] }
     decoder.trainsA = trainsA
     decoder.trainsB = trainsB
+    let start = monotonicSeconds()
     decoder.forward(prepared)
-    return decoder.backward(prepared, gradientScale: gradientScale)
+    let losses = decoder.backward(prepared, gradientScale: gradientScale)
+    profile += decoder.takeProfile(of: monotonicSeconds() - start)
+    return losses
   }
 
   /// The logits of every position of a row: (N, V). For tests and tools; memory N·V.

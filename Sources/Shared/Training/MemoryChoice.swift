@@ -31,9 +31,9 @@ package struct MemoryChoice {
   package static let longestRow = 1024
   private static let shortestRow = 256
   /// Code, libraries and what they keep, bytes; the tokenizer's and the records' part comes on top.
-  private static let codeBytes = 40 << 20
+  private static let codeBytes = 24 << 20
   /// Bytes that a tokenizer takes for an entry of its vocabulary.
-  private static let bytesOfVocabularyEntry = 512
+  private static let bytesOfVocabularyEntry = 256
   /// Bytes that an example takes for a token.
   private static let bytesOfToken = 8
 

@@ -18,6 +18,8 @@ package final class Trainer {
   package private(set) var stepsDone = 0
   package private(set) var lossFirst: Double?
   package private(set) var lossLast: Double?
+  /// Seconds that updates took.
+  private var optimizerSeconds = 0.0
 
   private let model: LanguageModel
   private let lora: LoRAParameters
@@ -66,7 +68,9 @@ package final class Trainer {
       tokens += part.row.count
     }
     let rate = schedule.rate(step: stepsDone)
+    let updateStarted = clock()
     let norm = optimizer.update(learningRate: rate)
+    optimizerSeconds += clock() - updateStarted
     guard norm.isFinite else {
       throw .notFinite(
         quantity: "gradient", step: stepsDone + 1,
@@ -83,6 +87,24 @@ package final class Trainer {
 
   /// Tokens and targets of the steps done.
   package var totals: (tokens: Int, targets: Int) { plan.totals(steps: stepsDone) }
+
+  /// Floating-point operations of the steps done, see `DecoderWork`.
+  package var work: DecoderWork {
+    var work = DecoderWork()
+    for step in 0..<stepsDone {
+      work += model.trainingWork(
+        lengths: plan.steps[step].map { plan.set.examples[$0].tokens.count },
+        targets: plan.targets(of: step))
+    }
+    return work
+  }
+
+  /// Where the time of the steps of this process went.
+  package var profile: StepProfile {
+    var profile = model.profile
+    profile[.optimizer] += optimizerSeconds
+    return profile
+  }
 
   private func accumulate(
     _ row: PackedRow, examples: ArraySlice<Int>, scale: Float

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import LanguageModels
 import Streams
 
 /// A line of the training log (Documentation/formats/training-events.md).
@@ -72,6 +73,10 @@ package enum TrainingEvent: Sendable, Equatable {
     package var lossFirst: Double?
     package var lossLast: Double?
     package var seconds = 0.0
+    /// Floating-point operations of all steps.
+    package var flops = 0.0
+    /// Of the steps that this process did.
+    package var profile = StepProfile()
     package var peakMemoryBytes = 0
     package var adapterBytes = 0
     /// Digest of the trained adapter.
@@ -140,6 +145,10 @@ package enum TrainingEvent: Sendable, Equatable {
     writer.field("loss_first", event.lossFirst.map { JSONValue.double($0) } ?? .null)
     writer.field("loss_last", event.lossLast.map { JSONValue.double($0) } ?? .null)
     writer.field("seconds", event.seconds)
+    writer.field("flops", Int(min(event.flops, 9e18)))
+    writer.object("seconds_by_part") { writer in
+      for part in StepPart.allCases { writer.field(part.rawValue, event.profile[part]) }
+    }
     writer.field("peak_memory_bytes", event.peakMemoryBytes)
     writer.field("adapter_bytes", event.adapterBytes)
     writer.field("adapter", event.adapter)

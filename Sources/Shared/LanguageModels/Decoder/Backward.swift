@@ -16,9 +16,11 @@ extension Decoder {
     let inverse = workspace.scratch(.inverseRMS, rows: count, width: 1)
     let dNormed = workspace.scratch(.wide, rows: count, width: c)
     let before = targetStates(row, scratch: scratch, normed: normed, inverse: inverse)
-    let losses = device.crossEntropy(
-      dHidden: dNormed, hidden: normed, head: weights.head, targets: row.packed.targets,
-      softcap: config.logitSoftcap, gradientScale: gradientScale)
+    let losses = profile.measure(.loss) {
+      device.crossEntropy(
+        dHidden: dNormed, hidden: normed, head: weights.head, targets: row.packed.targets,
+        softcap: config.logitSoftcap, gradientScale: gradientScale)
+    }
 
     let dTargets =
       row.narrowsTop ? workspace.scratch(.dResidual, rows: count, width: c) : normed
@@ -187,10 +189,12 @@ extension Decoder {
     let dQuery = workspace.scratch(.dQuery, rows: n, width: config.headCount * config.headSize)
     let dKey = workspace.scratch(.dKey, rows: n, width: keyValueWidth)
     let dValue = workspace.scratch(.dValue, rows: n, width: keyValueWidth)
-    device.attentionBackward(
-      dq: dQuery, dk: dKey, dv: dValue, dOut: dAttended, out: saved[.attended],
-      logSumExp: saved[.logSumExp], q: saved[.query], k: saved[.key], v: saved[.value],
-      shape: attentionShape(layer, row))
+    profile.measure(.attention) {
+      device.attentionBackward(
+        dq: dQuery, dk: dKey, dv: dValue, dOut: dAttended, out: saved[.attended],
+        logSumExp: saved[.logSumExp], q: saved[.query], k: saved[.key], v: saved[.value],
+        shape: attentionShape(layer, row))
+    }
     rotate(layer, row, query: dQuery, key: dKey, inverse: true)
     guard let queryNorm = weights.layers[layer].queryNorm,
       let keyNorm = weights.layers[layer].keyNorm

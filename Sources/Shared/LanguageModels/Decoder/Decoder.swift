@@ -12,6 +12,8 @@ final class Decoder {
   /// Which factors get gradients.
   var trainsA = true
   var trainsB = true
+  /// Where the time of the passes since ``takeProfile()`` went, but for what lies between.
+  var profile = StepProfile()
   private var ropeTables: [RopeTable]
 
   init(
@@ -25,6 +27,14 @@ final class Decoder {
     workspace = try Workspace(
       plan: plan, config: config, modules: lora?.modules ?? [], trains: trains, device: device)
     ropeTables = config.ropes.map { RopeTable($0) }
+  }
+
+  /// The profile so far, which starts again; what it does not name of `seconds` is element-wise.
+  func takeProfile(of seconds: Double) -> StepProfile {
+    var taken = profile
+    taken[.elements] = max(0, seconds - taken.total)
+    profile = StepProfile()
+    return taken
   }
 
   /// What all layers need to know of the row that passes through them.

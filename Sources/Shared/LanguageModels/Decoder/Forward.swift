@@ -130,9 +130,11 @@ extension Decoder {
         rows: n * config.keyValueHeadCount, channels: config.headSize)
     }
     rotate(layer, row, query: query, key: key, inverse: false)
-    device.attentionForward(
-      saved[.attended], logSumExp: saved[.logSumExp], q: query, k: key, v: saved[.value],
-      shape: attentionShape(layer, row))
+    profile.measure(.attention) {
+      device.attentionForward(
+        saved[.attended], logSumExp: saved[.logSumExp], q: query, k: key, v: saved[.value],
+        shape: attentionShape(layer, row))
+    }
   }
 
   /// The states of the rows that predict a target before the last norm, (M, C), and after it.
@@ -163,8 +165,10 @@ extension Decoder {
     _ = targetStates(
       row, scratch: workspace.scratch(.normed, rows: count, width: config.hiddenSize),
       normed: normed, inverse: workspace.scratch(.inverseRMS, rows: count, width: 1))
-    return device.crossEntropy(
-      dHidden: nil, hidden: normed, head: weights.head, targets: row.packed.targets,
-      softcap: config.logitSoftcap, gradientScale: 0)
+    return profile.measure(.loss) {
+      device.crossEntropy(
+        dHidden: nil, hidden: normed, head: weights.head, targets: row.packed.targets,
+        softcap: config.logitSoftcap, gradientScale: 0)
+    }
   }
 }

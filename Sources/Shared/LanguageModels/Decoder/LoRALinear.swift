@@ -17,20 +17,26 @@ extension Decoder {
     let frozen = weights.layers[layer]
     let group = lora?.group(layer: layer, stage: stage)
     if let group {
-      device.lowRankDown(
-        hidden, x: x, a: group.a, rows: rows, inputs: group.inputs, rank: group.rank)
+      profile.measure(.adapters) {
+        device.lowRankDown(
+          hidden, x: x, a: group.a, rows: rows, inputs: group.inputs, rank: group.rank)
+      }
     }
     for (projection, y) in outputs {
       let matrix = frozen.matrices[projection.rawValue]
-      device.linearForward(y, x: x, weight: matrix, rows: rows, accumulate: adds)
+      profile.measure(.products) {
+        device.linearForward(y, x: x, weight: matrix, rows: rows, accumulate: adds)
+      }
       if let bias = frozen.biases[projection.rawValue] {
         device.addBias(y, bias: bias, rows: rows, columns: matrix.rows)
       }
       guard let group else { continue }
       for part in group.parts where part.projection == projection {
-        device.lowRankUp(
-          y, hidden: hidden, b: part.b, rows: rows, outputs: part.outputs, rank: part.rank,
-          offset: part.offset, stride: group.rank, scale: part.scale)
+        profile.measure(.adapters) {
+          device.lowRankUp(
+            y, hidden: hidden, b: part.b, rows: rows, outputs: part.outputs, rank: part.rank,
+            offset: part.offset, stride: group.rank, scale: part.scale)
+        }
       }
     }
   }
@@ -49,23 +55,30 @@ extension Decoder {
   ) {
     if let dx {
       for (index, output) in outputs.enumerated() {
-        device.linearBackward(
-          dx, dy: output.dy, weight: weights.layers[layer].matrices[output.projection.rawValue],
-          rows: rows, accumulate: index > 0)
+        profile.measure(.products) {
+          device.linearBackward(
+            dx, dy: output.dy, weight: weights.layers[layer].matrices[output.projection.rawValue],
+            rows: rows, accumulate: index > 0)
+        }
       }
     }
     guard let group = lora?.group(layer: layer, stage: stage) else { return }
     let dHidden = workspace.scratch(.dHidden, rows: rows, width: group.rank)
     for part in group.parts {
       for (projection, dy) in outputs where part.projection == projection {
-        device.lowRankUpBackward(
-          dHidden: dHidden, dB: trainsB ? part.dB : nil, dy: dy, hidden: hidden, b: part.b,
-          rows: rows, outputs: part.outputs, rank: part.rank, offset: part.offset,
-          stride: group.rank, scale: part.scale, accumulate: part.isContinuation)
+        profile.measure(.adapters) {
+          device.lowRankUpBackward(
+            dHidden: dHidden, dB: trainsB ? part.dB : nil, dy: dy, hidden: hidden, b: part.b,
+            rows: rows, outputs: part.outputs, rank: part.rank, offset: part.offset,
+            stride: group.rank, scale: part.scale, accumulate: part.isContinuation)
+        }
       }
     }
-    device.lowRankDownBackward(
-      dx: dx, dA: trainsA ? group.dA : nil, dHidden: dHidden, x: x(), a: group.a, rows: rows,
-      inputs: group.inputs, rank: group.rank)
+    let x = x()
+    profile.measure(.adapters) {
+      device.lowRankDownBackward(
+        dx: dx, dA: trainsA ? group.dA : nil, dHidden: dHidden, x: x, a: group.a, rows: rows,
+        inputs: group.inputs, rank: group.rank)
+    }
   }
 }
