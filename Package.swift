@@ -22,7 +22,7 @@ struct Module {
 struct SystemLibrary {
   let name: String
   let pkgConfig: String?
-  let debianPackage: String
+  let debianPackage: String?
 }
 
 let systemLibraries = [
@@ -31,6 +31,8 @@ let systemLibraries = [
   SystemLibrary(name: "CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
   // Only its types: the library is opened at run time, after its kernels were chosen.
   SystemLibrary(name: "COpenBLAS", pkgConfig: nil, debianPackage: "libopenblas-dev"),
+  // Instructions that Swift has no name for; no library.
+  SystemLibrary(name: "CBFloat16", pkgConfig: nil, debianPackage: nil),
 ]
 
 let modules = [
@@ -39,7 +41,7 @@ let modules = [
   Module("Records", layer: 2, imports: ["Streams"]),
   Module("Safetensors", layer: 2, imports: ["Streams"]),
   Module("GGUF", layer: 2, imports: ["Streams"]),
-  Module("Compute", layer: 3, imports: ["COpenBLAS", "Streams"]),
+  Module("Compute", layer: 3, imports: ["COpenBLAS", "CBFloat16", "Streams"]),
   Module("Devices", layer: 4, imports: ["Compute"]),
   Module("Corpora", layer: 4, imports: ["Records", "Streams", "CXML2"]),
   Module("Partitioning", layer: 4, imports: ["Records", "Streams", "Randomness"]),
@@ -116,7 +118,7 @@ let package = Package(
   targets: systemLibraries.map {
     .systemLibrary(
       name: $0.name, path: "Sources/Shared/\($0.name)", pkgConfig: $0.pkgConfig,
-      providers: [.apt([$0.debianPackage])])
+      providers: $0.debianPackage.map { [.apt([$0])] })
   }
     + modules.map {
       .target(
@@ -130,7 +132,7 @@ let package = Package(
     }
     + [
       .executableTarget(
-        name: "cl-bench-kernels", dependencies: ["Compute", "Devices"], path: "Benchmarks/Kernels",
+        name: "cl-bench-kernels", dependencies: ["CBFloat16", "Compute", "Devices"], path: "Benchmarks/Kernels",
         swiftSettings: settings),
       .target(
         name: "TestSupport", dependencies: [.target(name: "Streams")], path: "Tests/TestSupport",

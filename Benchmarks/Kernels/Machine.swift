@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import CBFloat16
 import Glibc
 
 private let usesProcessorTime =
@@ -27,39 +28,24 @@ func shortest(runs: Int = 5, _ body: () -> Void) -> Double {
   return best
 }
 
-/// What the machine reaches at best with `threads` threads, measured here and now.
+/// What the machine reaches at best with some threads, measured here and now: other programs on the
+/// machine slow both this and the operation beside it.
 struct Peak {
   /// Fused multiply-adds of float32 on registers, GFLOP/s.
-  let products: Double
-  /// Read + write of large arrays, GB/s.
-  let memory: Double
+  let float32: Double
+  /// Dot products of bfloat16 pairs on registers, GFLOP/s; 0 where the processor has none.
+  let bfloat16: Double
 
   static func measure(threads: Int) -> Peak {
-    let calls = 4_000_000
+    let calls = 1_000_000
     let flops = Double(threads) * Double(calls) * 16 * 16 * 2
-    let seconds = (0..<5).map { _ in
-      run(threads: threads) { _ = multiplyAdds(calls) }
-    }.min() ?? .infinity
-    let floats = 1 << 24
-    let arrays = (0..<2 * threads).map { _ in
-      let array = UnsafeMutablePointer<Float>.allocate(capacity: floats)
-      array.initialize(repeating: 1, count: floats)
-      return UInt(bitPattern: array)
+    func rate(_ flops: Double, _ body: @escaping @Sendable () -> Void) -> Double {
+      let seconds = (0..<5).map { _ in run(threads: threads, body) }.min() ?? .infinity
+      return flops / seconds / 1e9
     }
-    let index = Counter()
-    let copy = (0..<5).map { _ in
-      index.value = 0
-      return run(threads: threads) {
-        let i = index.take()
-        guard let from = UnsafeMutablePointer<Float>(bitPattern: arrays[2 * i]),
-          let to = UnsafeMutablePointer<Float>(bitPattern: arrays[2 * i + 1])
-        else { return }
-        for j in 0..<floats { to[j] += from[j] }
-      }
-    }.min() ?? .infinity
-    for array in arrays { UnsafeMutablePointer<Float>(bitPattern: array)?.deallocate() }
     return Peak(
-      products: flops / seconds / 1e9, memory: Double(12 * floats * threads) / copy / 1e9)
+      float32: rate(flops) { _ = multiplyAdds(calls) },
+      bfloat16: cl_has_bf16_instructions == 1 ? rate(2 * flops) { _ = pairDots(calls) } : 0)
   }
 
   /// 16 chains of SIMD16 multiply-adds.
@@ -93,8 +79,38 @@ struct Peak {
     return (first + d0 + d1 + d2 + d3 + d4 + d5 + d6 + d7).sum()
   }
 
+  /// 16 chains of dot products of 16 pairs.
+  @inline(never)
+  private static func pairDots(_ calls: Int) -> Float {
+    let (a, b) = (SIMD16<Int32>(repeating: 0x3c00_3c00), SIMD16<Int32>(repeating: 0x3d00_3d00))
+    var (c0, c1, c2, c3) = (SIMD16<Float>.zero, SIMD16<Float>.zero, SIMD16<Float>.zero, SIMD16<Float>.zero)
+    var (c4, c5, c6, c7) = (c0, c1, c2, c3)
+    var (d0, d1, d2, d3) = (c0, c1, c2, c3)
+    var (d4, d5, d6, d7) = (c0, c1, c2, c3)
+    for _ in 0..<calls {
+      c0 = cl_bf16_dot(c0, a, b)
+      c1 = cl_bf16_dot(c1, a, b)
+      c2 = cl_bf16_dot(c2, a, b)
+      c3 = cl_bf16_dot(c3, a, b)
+      c4 = cl_bf16_dot(c4, a, b)
+      c5 = cl_bf16_dot(c5, a, b)
+      c6 = cl_bf16_dot(c6, a, b)
+      c7 = cl_bf16_dot(c7, a, b)
+      d0 = cl_bf16_dot(d0, a, b)
+      d1 = cl_bf16_dot(d1, a, b)
+      d2 = cl_bf16_dot(d2, a, b)
+      d3 = cl_bf16_dot(d3, a, b)
+      d4 = cl_bf16_dot(d4, a, b)
+      d5 = cl_bf16_dot(d5, a, b)
+      d6 = cl_bf16_dot(d6, a, b)
+      d7 = cl_bf16_dot(d7, a, b)
+    }
+    let first = c0 + c1 + c2 + c3 + c4 + c5 + c6 + c7
+    return (first + d0 + d1 + d2 + d3 + d4 + d5 + d6 + d7).sum()
+  }
+
   /// Seconds until `threads` threads have each run `body`.
-  private static func run(threads: Int, _ body: @escaping @Sendable () -> Void) -> Double {
+  static func run(threads: Int, _ body: @escaping @Sendable () -> Void) -> Double {
     final class Box { let body: @Sendable () -> Void; init(_ b: @escaping @Sendable () -> Void) { body = b } }
     let start = now()
     var workers: [pthread_t] = []
@@ -113,6 +129,69 @@ struct Peak {
     body()
     for worker in workers { pthread_join(worker, nil) }
     return now() - start
+  }
+}
+
+/// What memory gives at best: large arrays, a few of each thread's own, kept for the whole run.
+final class MemoryPeak {
+  /// GB/s of reading alone, of `y += x` (two read, one written), and of filling.
+  struct Rates {
+    let read: Double
+    let update: Double
+    let write: Double
+  }
+
+  private static let floats = 1 << 23
+  private let threads: Int
+  private let arrays: [UInt]
+  private let index = Counter()
+
+  init(threads: Int) {
+    self.threads = threads
+    arrays = (0..<2 * threads).map { _ in
+      let array = UnsafeMutablePointer<Float>.allocate(capacity: Self.floats)
+      array.initialize(repeating: 1, count: Self.floats)
+      return UInt(bitPattern: array)
+    }
+  }
+
+  deinit {
+    for array in arrays { UnsafeMutablePointer<Float>(bitPattern: array)?.deallocate() }
+  }
+
+  func measure() -> Rates {
+    Rates(
+      read: rate(arraysMoved: 2) { x, y in
+        var (a, b) = (SIMD16<Float>.zero, SIMD16<Float>.zero)
+        for j in stride(from: 0, to: Self.floats, by: 16) {
+          a += UnsafeRawPointer(x + j).loadUnaligned(as: SIMD16<Float>.self)
+          b += UnsafeRawPointer(y + j).loadUnaligned(as: SIMD16<Float>.self)
+        }
+        if (a + b).sum() == -1 { y[0] = 1 }  // else the sums would not be needed
+      },
+      update: rate(arraysMoved: 3) { x, y in for j in 0..<Self.floats { y[j] += x[j] } },
+      write: rate(arraysMoved: 2) { x, y in
+        x.update(repeating: 1, count: Self.floats)
+        y.update(repeating: 1, count: Self.floats)
+      })
+  }
+
+  private func rate(
+    arraysMoved: Int,
+    _ body: @escaping @Sendable (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+  ) -> Double {
+    let (arrays, index) = (arrays, index)
+    let seconds = (0..<4).map { _ in
+      index.value = 0
+      return Peak.run(threads: threads) {
+        let i = index.take()
+        guard let x = UnsafeMutablePointer<Float>(bitPattern: arrays[2 * i]),
+          let y = UnsafeMutablePointer<Float>(bitPattern: arrays[2 * i + 1])
+        else { return }
+        body(x, y)
+      }
+    }.min() ?? .infinity
+    return Double(4 * arraysMoved * Self.floats * threads) / seconds / 1e9
   }
 }
 

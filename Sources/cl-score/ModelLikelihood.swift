@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Adapters
 import Compute
-import Devices
 import Examples
 import LanguageModels
 import Scoring
@@ -15,10 +14,9 @@ struct ModelLikelihood: LikelihoodProvider {
   /// What computes, for manifests.
   var kernels: String { model.device.summary }
 
-  /// - Throws: `ModelError`, `AdapterError`, `DeviceError`.
-  init(base: BaseModel, adapter path: String?, device: String, threads: Int) throws {
+  /// - Throws: `ModelError`, `AdapterError`.
+  init(base: BaseModel, adapter path: String?, device: any Device) throws {
     baseDigest = base.digest()
-    let device = try DeviceCatalog.make(device, threads: threads)
     guard let path else {
       model = try LanguageModel(base: base, device: device)
       adapterDigest = nil

@@ -62,7 +62,7 @@ struct ScoreCommand: ToolCommand {
     options.scorer.lengthWeight = lengthWeight
     let paths = try tool.inputs(files)
     let corpus = Corpus(paths: paths, format: try format.map(CorpusCatalog.format(named:)))
-    let model = try encoding.apply(to: &options, threads: common.threadCount)
+    let model = try encoding.apply(to: &options, threads: common.threadCount, tool)
     let sink = try OutputSink(path: common.output)
     let totals = try score(
       corpus, with: ScoringPass(options, provider: model), into: sink,

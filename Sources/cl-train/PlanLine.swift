@@ -23,6 +23,7 @@ extension TrainSession {
       writer.field("target_tokens", plan.set.counts.targetTokens)
       writer.field("steps", plan.steps.count)
       writeMemory(to: &writer)
+      writer.field("precision", device.precision.rawValue)
       writer.field("kernels", device.summary)
     }
     writer.newline()

@@ -2,9 +2,12 @@
 import Adapters
 import ArgumentParser
 import CommandSupport
+import Compute
 import Records
 import Streams
 import Training
+
+extension Precision: ExpressibleByArgument {}
 
 @main
 struct TrainCommand: ToolCommand {
@@ -43,8 +46,12 @@ struct TrainCommand: ToolCommand {
   @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
   var field: [String] = []
 
-  @Option(help: "Arithmetic of the products: f32.")
-  var precision: String = "f32"
+  @Option(
+    help: """
+      Arithmetic of the large products: f32, or bf16, which is about twice as fast where the processor has \
+      AVX512_BF16; adapters, norms, losses and the optimizer are f32 in any case.
+      """)
+  var precision: Precision = .float32
 
   @Option(help: "Memory to stay within, for example 700MiB or 2GiB; the more, the faster.")
   var memory: String?
@@ -70,9 +77,6 @@ struct TrainCommand: ToolCommand {
   var optimizerState: String?
 
   func validate() throws {
-    if precision != "f32" {
-      throw ValidationError("--precision: only f32 is supported, found \(precision)")
-    }
     if round < 0 { throw ValidationError("--round: expected 0 or more, found \(round)") }
     if resume && checkpoint == nil {
       throw ValidationError("--resume needs --checkpoint FILE")

@@ -39,7 +39,11 @@ struct TrainSession {
     base = try BaseModel(path: options.model)
     baseDigest = base.digest()
     plan = try Self.plan(options, tool, base)
-    device = try DeviceCatalog.make(options.device, threads: options.common.threadCount)
+    device = try DeviceCatalog.make(
+      options.device, threads: options.common.threadCount, precision: options.precision)
+    if device.precision != options.precision {
+      tool.note(DeviceCatalog.notice(of: device, wanted: options.precision))
+    }
     let start = try options.adapter.adapter.map { try AdapterReader.read(path: $0) }
     let settings = try options.adapter.settings(startingFrom: start?.config)
     if let start {
@@ -206,6 +210,7 @@ struct TrainSession {
     start.parent = parent
     start.kernels = device.summary
     start.threads = options.common.threadCount
+    start.precision = device.precision.rawValue
     return start
   }
 

@@ -23,7 +23,7 @@ private let parityTolerance = 2e-6
   @Test(arguments: OperationCatalog.all, devices)
   func bitsDoNotDependOnThreads(operation: OperationCase, device: String) throws {
     let single = try operation.run(Machine(DeviceCatalog.make(device, threads: 1)))
-    for threads in [2, 3] {
+    for threads in [2, 3, 4] {
       let several = try operation.run(Machine(DeviceCatalog.make(device, threads: threads)))
       #expect(several.map { $0.map(\.bitPattern) } == single.map { $0.map(\.bitPattern) })
     }

@@ -202,4 +202,26 @@ import TestSupport
       #expect(abs(found - expected) <= 1e-4 * expected)
     }
   }
+
+  /// The precision of the `train_start` event is what was computed with; a device without bf16 says so.
+  @Test(arguments: ["cpu", "reference"])
+  func precisionIsTold(device: String) throws {
+    let golden = try Golden(Golden.names[0])
+    let folder = try TemporaryDirectory()
+    try writeRecords(golden, folder)
+    let result = try ToolRunner.run(
+      "cl-train --model \(golden.modelPath) --adapter \(golden.folder)/adapter-init --steps 1 "
+        + "--device \(device) --precision bf16 \(Self.settings) --log log.jsonl -o trained/ "
+        + "records.jsonl", in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    let log = String(decoding: try folder.read("log.jsonl"), as: UTF8.self)
+    let start = try JSONValue(parsing: Array(try #require(log.split(separator: "\n").first).utf8))
+    let notice = "cl-train: no bf16 here"
+    switch start["precision"]?.text {
+    case "bf16": #expect(device == "cpu" && result.errors.isEmpty)
+    case "f32": #expect(result.errors.contains(notice))
+    default: Issue.record("no precision in \(log)")
+    }
+    if device == "reference" { #expect(start["precision"]?.text == "f32") }
+  }
 }

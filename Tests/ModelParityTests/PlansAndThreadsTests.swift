@@ -26,14 +26,16 @@ import Training
     return (device.read(try #require(model.lora).gradients), losses)
   }
 
-  @Test(arguments: Golden.names)
-  func noBitDependsOnThePlanOrOnThreads(name: String) throws {
+  @Test(arguments: Golden.names, Precision.allCases)
+  func noBitDependsOnThePlanOrOnThreads(name: String, precision: Precision) throws {
+    func device(threads: Int) throws -> any Device {
+      try DeviceCatalog.make("cpu", threads: threads, precision: precision)
+    }
     let golden = try Golden(name)
     let row = PackedRow(golden.sequences)
-    let expected = try gradients(golden, row, device: try makeDevice("cpu"), plan: 0)
+    let expected = try gradients(golden, row, device: try device(threads: 1), plan: 0)
     for (plan, threads) in [(0, 2), (0, 3), (0, 4), (1, 1), (1, 2), (2, 1), (2, 4)] {
-      let found = try gradients(
-        golden, row, device: try makeDevice("cpu", threads: threads), plan: plan)
+      let found = try gradients(golden, row, device: try device(threads: threads), plan: plan)
       #expect(found.gradients == expected.gradients, "plan \(plan), \(threads) threads")
       #expect(found.losses == expected.losses, "plan \(plan), \(threads) threads")
     }
@@ -50,10 +52,13 @@ import Training
     #expect(results[0] == results[2])
   }
 
-  @Test(arguments: ["llama3", "phi3-mini-4k", "gemma2"], [0, 1, 2])
-  func aPlanIsWhatIsAllocated(name: String, index: Int) throws {
+  @Test(
+    arguments: ["llama3", "phi3-mini-4k", "gemma2"],
+    [(0, Precision.float32), (1, .float32), (2, .float32), (0, .bfloat16)])
+  func aPlanIsWhatIsAllocated(name: String, plan: (index: Int, precision: Precision)) throws {
+    let index = plan.index
     let golden = try Golden(name)
-    let device = try makeDevice("cpu", threads: 2)
+    let device = try DeviceCatalog.make("cpu", threads: 2, precision: plan.precision)
     let row = PackedRow(golden.sequences)
     let model = try golden.adaptedModel(on: device)
     let before = device.memory

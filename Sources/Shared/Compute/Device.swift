@@ -96,6 +96,8 @@ package struct TargetLoss: Sendable, Hashable {
 package protocol Device: AnyObject {
   /// What runs, for manifests: device, kernels, precision, threads.
   var summary: String { get }
+  /// What the large products compute with.
+  var precision: Precision { get }
 
   // MARK: Memory
 

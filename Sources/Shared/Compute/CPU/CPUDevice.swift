@@ -8,14 +8,19 @@ import Glibc
 package final class CPUDevice: Device {
   let loop: ParallelFor
   let blas: OpenBLAS
+  /// What the products with frozen matrices and those of attention compute with.
+  package let precision: Precision
   private let hostMemory: HostMemory
   private var matrices: [HostMatrix] = []
   private let workerStorage: Scratch
   private let sharedStorage: Scratch
 
+  /// - Parameter precision: what is wanted; where the processor has no instructions for it, ``precision``
+  ///   is float32.
   /// - Throws: ``DeviceError/libraryMissing(name:reason:)`` where OpenBLAS is not installed.
-  package init(threads: Int) throws(DeviceError) {
+  package init(threads: Int, precision: Precision = .float32) throws(DeviceError) {
     blas = try OpenBLAS()
+    self.precision = Processor.hasBFloat16 ? precision : .float32
     loop = ParallelFor(threads: threads)
     hostMemory = HostMemory()
     workerStorage = Scratch()
@@ -24,6 +29,7 @@ package final class CPUDevice: Device {
 
   private init(rehearsing other: CPUDevice) {
     blas = other.blas
+    precision = other.precision
     loop = ParallelFor(idleThreads: other.loop.threads)
     hostMemory = HostMemory(isRehearsal: true)
     workerStorage = Scratch(isRehearsal: true)
@@ -46,7 +52,8 @@ package final class CPUDevice: Device {
   }
 
   package var summary: String {
-    "cpu: float32, \(loop.threads) threads, \(blas.configuration), core \(blas.core)"
+    let products = precision == .bfloat16 ? "bfloat16 (avx512_bf16), else float32" : "float32"
+    return "cpu: \(products), \(loop.threads) threads, \(blas.configuration), core \(blas.core)"
   }
 
   /// `count` floats for each worker, valid until the next call.

@@ -89,7 +89,7 @@ private func exponentials(
 }
 
 /// How the loss is cut; a function of the head's shape alone.
-private struct LossTiles {
+struct LossTiles {
   /// Target positions whose logits exist at one time: about 64 MiB of them.
   let rows: Int
   /// Vocabulary rows that one task expands and multiplies.
@@ -137,17 +137,26 @@ extension CPUDevice {
     let tiles = LossTiles(vocabulary: vocabulary, channels: channels)
     let source = source(head)
     let rows = min(tiles.rows, targets.count)
+    let packedRows =
+      precision == .bfloat16 ? PairTiles.packedRows(rows, terms: channels) : 0
     var shared = ScratchCursor(
       sharedScratch(
-        ScratchCursor.padded(rows * vocabulary)
-          + (dHidden == nil ? 0 : tiles.groups * ScratchCursor.padded(rows * channels)), for: .logits))
+        ScratchCursor.padded(rows * vocabulary) + ScratchCursor.padded(packedRows)
+          + (dHidden == nil ? 0 : tiles.groups * ScratchCursor.padded(rows * channels)),
+        for: .logits))
     let logits = shared.take(rows * vocabulary)
+    let packed = shared.takePairs(packedRows)
     let partials = shared.next
     var losses = [TargetLoss](
       repeating: TargetLoss(nll: 0, isTop: false), count: targets.count)
     for first in stride(from: 0, to: targets.count, by: tiles.rows) {
       let chunk = first..<min(targets.count, first + tiles.rows)
-      headForward(logits, hidden + first * channels, source, tiles, rows: chunk.count)
+      if precision == .bfloat16 {
+        pairHeadForward(
+          logits, hidden + first * channels, source, tiles, rows: chunk.count, packed: packed)
+      } else {
+        headForward(logits, hidden + first * channels, source, tiles, rows: chunk.count)
+      }
       losses.withUnsafeMutableBufferPointer { losses in
         loop(chunk.count) { row, _ in
           losses[first + row] = crossEntropyRow(
@@ -185,9 +194,30 @@ extension CPUDevice {
     _ dHidden: UnsafeMutablePointer<Float>, _ gradient: UnsafePointer<Float>,
     _ partials: UnsafeMutablePointer<Float>, _ head: WeightSource, _ tiles: LossTiles, rows: Int
   ) {
+    let channels = head.matrix.columns
+    let size = ScratchCursor.padded(rows * channels)
+    if precision == .bfloat16 {
+      pairHeadBackward(gradient, partials, head, tiles, rows: rows)
+    } else {
+      headPartials(gradient, partials, head, tiles, rows: rows)
+    }
+    loop.chunks(of: rows * channels, by: elementChunk) { range in
+      let (start, count) = (range.lowerBound, range.count)
+      (dHidden + start).update(from: partials + start, count: count)
+      for group in 1..<max(1, tiles.groups) {
+        addKernel(dHidden + start, partials + group * size + start, N: count)
+      }
+    }
+  }
+
+  /// The contribution of each group of panels to dHidden, in `partials`.
+  private func headPartials(
+    _ gradient: UnsafePointer<Float>, _ partials: UnsafeMutablePointer<Float>,
+    _ head: WeightSource, _ tiles: LossTiles, rows: Int
+  ) {
+    let size = ScratchCursor.padded(rows * head.matrix.columns)
     let (channels, vocabulary) = (head.matrix.columns, head.matrix.rows)
     let storage = workerScratch(tiles.panel * channels, for: .weights)
-    let size = ScratchCursor.padded(rows * channels)
     loop(tiles.groups) { [blas] group, worker in
       let first = group * tiles.panelsPerGroup
       for index in first..<min(tiles.panels, first + tiles.panelsPerGroup) {
@@ -197,13 +227,6 @@ extension CPUDevice {
           m: rows, n: channels, k: panel.count,
           .init(gradient + panel.lowerBound, stride: vocabulary), .init(w, stride: channels),
           beta: index == first ? 0 : 1, partials + group * size, stride: channels)
-      }
-    }
-    loop.chunks(of: rows * channels, by: elementChunk) { range in
-      let (start, count) = (range.lowerBound, range.count)
-      (dHidden + start).update(from: partials + start, count: count)
-      for group in 1..<max(1, tiles.groups) {
-        addKernel(dHidden + start, partials + group * size + start, N: count)
       }
     }
   }

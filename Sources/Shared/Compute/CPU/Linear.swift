@@ -32,6 +32,9 @@ extension CPUDevice {
   package func linearForward(_ y: Buffer, x: Buffer, weight: Matrix, rows: Int, accumulate: Bool) {
     let (inputs, outputs) = (weight.columns, weight.rows)
     let (y, x) = (y.values(rows * outputs), x.values(rows * inputs))
+    if precision == .bfloat16 {
+      return pairLinearForward(y, x, weight, rows: rows, accumulate: accumulate)
+    }
     forEachPanel(weight) { panel, w in
       tiles(rows, panel.count) { [blas] rows, columns in
         blas.product(
@@ -50,6 +53,9 @@ extension CPUDevice {
     let (inputs, outputs) = (weight.columns, weight.rows)
     let (dx, dy) = (dx.values(rows * inputs), dy.values(rows * outputs))
     if outputs == 0, !accumulate { dx.update(repeating: 0, count: rows * inputs) }
+    if precision == .bfloat16 {
+      return pairLinearBackward(dx, dy, weight, rows: rows, accumulate: accumulate)
+    }
     forEachPanel(weight) { panel, w in
       // Panels follow one another, so each value of dx gets its terms in the order of w's rows.
       tiles(rows, inputs) { [blas] rows, columns in

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CBFloat16
 import Glibc
 
 /// What the processor can do, from /proc/cpuinfo.
@@ -6,6 +7,10 @@ enum Processor {
   /// AVX-512 with the parts that OpenBLAS's SKYLAKEX kernels use.
   static let hasAVX512 = ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"]
     .allSatisfy(flags.contains)
+
+  /// Products of bfloat16: the processor has the instructions, and the program was compiled with them.
+  static let hasBFloat16 =
+    cl_has_bf16_instructions == 1 && hasAVX512 && flags.contains("avx512_bf16")
 
   private static let flags: Set<Substring> = {
     guard let file = fopen("/proc/cpuinfo", "r") else { return [] }

@@ -66,6 +66,11 @@ struct ScratchCursor {
     return next
   }
 
+  /// Room for `count` pairs of bfloat16 numbers.
+  mutating func takePairs(_ count: Int) -> UnsafeMutablePointer<Int32> {
+    UnsafeMutableRawPointer(take(count)).bindMemory(to: Int32.self, capacity: count)
+  }
+
   /// `count` rounded up to whole cache lines.
   static func padded(_ count: Int) -> Int { (count + 15) & ~15 }
 }

@@ -11,6 +11,7 @@ package final class ReferenceDevice: Device {
   package init() {}
 
   package var summary: String { "reference: scalar loops, float64 sums, 1 thread" }
+  package var precision: Precision { .float32 }
 
   // MARK: Memory
 

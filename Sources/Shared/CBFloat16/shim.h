@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The instructions on bfloat16 that Swift has no name for, one function each. A 32-bit lane holds a pair
+// of bfloat16 numbers, the first one in the low half. Without AVX512_BF16 the same in plain C.
+#pragma once
+#include <stdint.h>
+
+typedef float cl_floats __attribute__((vector_size(64)));
+typedef int32_t cl_pairs __attribute__((vector_size(64)));
+
+#define CL_INLINE static inline __attribute__((always_inline))
+
+#if defined(__AVX512BF16__) && defined(__AVX512BW__)
+#include <immintrin.h>
+enum { cl_has_bf16_instructions = 1 };
+
+// c + the products of each pair of a with the pair of b, summed.
+CL_INLINE cl_floats cl_bf16_dot(cl_floats c, cl_pairs a, cl_pairs b) {
+  return (cl_floats)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
+}
+
+// 32 neighbouring values, rounded to nearest even: pair i holds values 2i and 2i + 1.
+CL_INLINE cl_pairs cl_bf16_neighbours(cl_floats low, cl_floats high) {
+  return (cl_pairs)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+}
+
+// Pair i holds first[i] and second[i].
+CL_INLINE cl_pairs cl_bf16_zip(cl_floats first, cl_floats second) {
+  __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)first));
+  __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)second));
+  return (cl_pairs)_mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+#else
+enum { cl_has_bf16_instructions = 0 };
+
+CL_INLINE float cl_bf16_value(uint32_t bits) {
+  union { uint32_t bits; float value; } u = {bits};
+  return u.value;
+}
+
+CL_INLINE uint32_t cl_bf16_round(float value) {
+  union { float value; uint32_t bits; } u = {value};
+  if (value != value) return (u.bits >> 16) | 64;
+  return (u.bits + 0x7fff + ((u.bits >> 16) & 1)) >> 16;
+}
+
+CL_INLINE cl_floats cl_bf16_dot(cl_floats c, cl_pairs a, cl_pairs b) {
+  for (int i = 0; i < 16; i++) {
+    uint32_t x = (uint32_t)a[i], y = (uint32_t)b[i];
+    c[i] += cl_bf16_value(x & 0xffff0000u) * cl_bf16_value(y & 0xffff0000u);
+    c[i] += cl_bf16_value(x << 16) * cl_bf16_value(y << 16);
+  }
+  return c;
+}
+
+CL_INLINE cl_pairs cl_bf16_zip(cl_floats first, cl_floats second) {
+  cl_pairs pairs;
+  for (int i = 0; i < 16; i++)
+    pairs[i] = (int32_t)(cl_bf16_round(first[i]) | cl_bf16_round(second[i]) << 16);
+  return pairs;
+}
+
+CL_INLINE cl_pairs cl_bf16_neighbours(cl_floats low, cl_floats high) {
+  cl_pairs pairs;
+  for (int i = 0; i < 16; i++) {
+    float first = i < 8 ? low[2 * i] : high[2 * i - 16];
+    float second = i < 8 ? low[2 * i + 1] : high[2 * i - 15];
+    pairs[i] = (int32_t)(cl_bf16_round(first) | cl_bf16_round(second) << 16);
+  }
+  return pairs;
+}
+#endif
