@@ -29,6 +29,8 @@ let systemLibraries = [
   SystemLibrary(name: "CArchive", pkgConfig: "libarchive", debianPackage: "libarchive-dev"),
   SystemLibrary(name: "CXML2", pkgConfig: "libxml-2.0", debianPackage: "libxml2-dev"),
   SystemLibrary(name: "CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
+  // Ours: vector instructions behind a few inline functions.
+  SystemLibrary(name: "CByteScan", pkgConfig: nil, debianPackage: "libc6-dev"),
   // Only its types: the library is opened at run time, after its kernels were chosen.
   SystemLibrary(name: "COpenBLAS", pkgConfig: nil, debianPackage: "libopenblas-dev"),
   // Instructions that Swift has no name for; no library.
@@ -36,14 +38,14 @@ let systemLibraries = [
 ]
 
 let modules = [
-  Module("Streams", layer: 1, imports: ["CArchive", "CCrypto"]),
+  Module("Streams", layer: 1, imports: ["CArchive", "CCrypto", "CByteScan"]),
   Module("Randomness", layer: 1, imports: ["CCrypto"]),
   Module("Records", layer: 2, imports: ["Streams"]),
   Module("Safetensors", layer: 2, imports: ["Streams"]),
   Module("GGUF", layer: 2, imports: ["Streams"]),
   Module("Compute", layer: 3, imports: ["COpenBLAS", "CBFloat16", "Streams"]),
   Module("Devices", layer: 4, imports: ["Compute"]),
-  Module("Corpora", layer: 4, imports: ["Records", "Streams", "CXML2"]),
+  Module("Corpora", layer: 4, imports: ["Records", "Streams", "CArchive", "CXML2"]),
   Module("Partitioning", layer: 4, imports: ["Records", "Streams", "Randomness"]),
   Module("Tokenization", layer: 4, imports: ["Streams", "GGUF"]),
   Module("Examples", layer: 5, imports: ["Records", "Streams", "Tokenization", "Randomness"]),

@@ -18,7 +18,8 @@ package struct RecordFields {
 
   /// Reads and checks one line. The line must outlive the value.
   ///
-  /// - Throws: ``RecordError/malformedJSON(_:_:)``, ``RecordError/notAnObject(_:found:)``.
+  /// - Throws: ``RecordError/malformedJSON(_:_:)`` (two members of one name too: programs disagree
+  ///   on which one counts), ``RecordError/notAnObject(_:found:)``.
   package init(
     _ line: UnsafeRawBufferPointer, at location: RecordLocation
   ) throws(RecordError) {
@@ -40,6 +41,7 @@ package struct RecordFields {
         try scanner.skipValue()
         members.append(Member(key: key, kind: kind, range: start..<scanner.offset))
       }
+      try Self.refuseDuplicates(members)
       closingBrace = scanner.offset - 1
       try scanner.finish()
     } catch {
@@ -51,9 +53,28 @@ package struct RecordFields {
     self.members = members
   }
 
-  /// The last member called `key`, or nil.
+  private static func refuseDuplicates(_ members: [Member]) throws(JSONError) {
+    if members.count <= 16 && !members.contains(where: \.key.hasEscapes) {
+      for (index, member) in members.enumerated() {
+        for other in members[..<index] where other.key.raw.elementsEqual(member.key.raw) {
+          throw duplicate(member.key)
+        }
+      }
+      return
+    }
+    var seen: Set<[UInt8]> = []
+    for member in members where !seen.insert(try member.key.decodedBytes()).inserted {
+      throw duplicate(member.key)
+    }
+  }
+
+  private static func duplicate(_ key: JSONString) -> JSONError {
+    JSONError(.duplicateKey((try? key.decoded()) ?? "?"), at: key.offset - 1)
+  }
+
+  /// The member called `key`, or nil.
   package func member(_ key: String) -> Member? {
-    members.last { $0.key.matches(key) }
+    members.first { $0.key.matches(key) }
   }
 
   package func bytes(of member: Member) -> UnsafeRawBufferPointer {

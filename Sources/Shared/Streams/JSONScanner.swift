@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CByteScan
 
 /// What kind of JSON value starts here.
 package enum JSONKind: String, Sendable {
@@ -82,7 +83,9 @@ package struct JSONScanner {
     try expect(UInt8(ascii: "\""), "a string")
     let start = offset
     var hasEscapes = false
-    while offset < base.count {
+    while true {
+      skipPlain()
+      guard offset < base.count else { break }
       let byte = base[offset]
       if byte == UInt8(ascii: "\"") {
         let raw = UnsafeRawBufferPointer(rebasing: base[start..<offset])
@@ -93,10 +96,11 @@ package struct JSONScanner {
         try skipEscape()
       } else if byte < 0x20 {
         throw JSONError(.controlCharacter, at: offset)
-      } else if byte < 0x80 {
-        offset += 1
       } else {
-        offset += try UTF8Validation.sequenceLength(base, at: offset)
+        // Scripts other than Latin come in runs.
+        repeat {
+          offset += try UTF8Validation.sequenceLength(base, at: offset)
+        } while offset < base.count && base[offset] >= 0x80
       }
     }
     throw JSONError(.unexpectedEnd, at: offset)
@@ -195,6 +199,13 @@ package struct JSONScanner {
   // MARK: Pieces
 
   private var current: UInt8? { offset < base.count ? base[offset] : nil }
+
+  /// Passes over what may stand in a string just like that.
+  private mutating func skipPlain() {
+    guard let start = base.baseAddress else { return }
+    offset += cl_plain_run(
+      (start + offset).assumingMemoryBound(to: UInt8.self), base.count - offset)
+  }
 
   private mutating func skipWhitespace() {
     while offset < base.count {

@@ -4,9 +4,10 @@ import Glibc
 /// Cuts an input into lines without copying them.
 ///
 /// Lines end in LF; a CR before it belongs to the line end and is cut off too. A last line without
-/// LF counts. Memory is one buffer of at most the line limit.
+/// LF counts. A byte order mark of UTF-8 at the start is dropped. Memory is one buffer of at most the line limit.
 package final class LineReader {
   package static let defaultLimit = 16 << 20
+  static let byteOrderMark: [UInt8] = [0xef, 0xbb, 0xbf]
 
   /// The input's name for messages.
   package let name: String
@@ -39,12 +40,16 @@ package final class LineReader {
         let found = memchr(base + scanned, 0x0a, end - scanned)
       {
         let stop = UnsafeRawPointer(found) - UnsafeRawPointer(base)
-        return take(upTo: stop, resumingAt: stop + 1)
+        return try take(upTo: stop, resumingAt: stop + 1)
       }
       scanned = end
       if atEnd {
         if start == end { return nil }
-        return take(upTo: end, resumingAt: end)
+        // Nothing but a byte order mark.
+        if lineNumber == 0, buffer[start..<end].elementsEqual(LineReader.byteOrderMark) {
+          return nil
+        }
+        return try take(upTo: end, resumingAt: end)
       }
       if end - start > limit {
         throw .lineTooLong(path: name, line: lineNumber + 1, limit: limit)
@@ -53,7 +58,13 @@ package final class LineReader {
     }
   }
 
-  private func take(upTo stop: Int, resumingAt resume: Int) -> UnsafeRawBufferPointer {
+  private func take(
+    upTo stop: Int, resumingAt resume: Int
+  ) throws(StreamError) -> UnsafeRawBufferPointer {
+    if stop - start > limit {
+      throw .lineTooLong(path: name, line: lineNumber + 1, limit: limit)
+    }
+    if lineNumber == 0, buffer[start..<stop].starts(with: LineReader.byteOrderMark) { start += 3 }
     var last = stop
     if last > start, buffer[last - 1] == 0x0d { last -= 1 }
     let line = UnsafeRawBufferPointer(rebasing: buffer[start..<last])
