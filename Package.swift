@@ -34,7 +34,7 @@ let systemLibraries = [
   // Only its types: the library is opened at run time, after its kernels were chosen.
   SystemLibrary(name: "COpenBLAS", pkgConfig: nil, debianPackage: "libopenblas-dev"),
   // Instructions that Swift has no name for; no library.
-  SystemLibrary(name: "CBFloat16", pkgConfig: nil, debianPackage: nil),
+  SystemLibrary(name: "CInstructions", pkgConfig: nil, debianPackage: nil),
 ]
 
 let modules = [
@@ -43,7 +43,7 @@ let modules = [
   Module("Records", layer: 2, imports: ["Streams"]),
   Module("Safetensors", layer: 2, imports: ["Streams"]),
   Module("GGUF", layer: 2, imports: ["Streams"]),
-  Module("Compute", layer: 3, imports: ["COpenBLAS", "CBFloat16", "Streams"]),
+  Module("Compute", layer: 3, imports: ["COpenBLAS", "CInstructions", "Streams"]),
   Module("Devices", layer: 4, imports: ["Compute"]),
   Module("Corpora", layer: 4, imports: ["Records", "Streams", "CArchive", "CXML2"]),
   Module("Partitioning", layer: 4, imports: ["Records", "Streams", "Randomness"]),
@@ -134,7 +134,7 @@ let package = Package(
     }
     + [
       .executableTarget(
-        name: "cl-bench-kernels", dependencies: ["CBFloat16", "Compute", "Devices"], path: "Benchmarks/Kernels",
+        name: "cl-bench-kernels", dependencies: ["CInstructions", "Compute", "Devices"], path: "Benchmarks/Kernels",
         swiftSettings: settings),
       .target(
         name: "TestSupport", dependencies: [.target(name: "Streams")], path: "Tests/TestSupport",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import CBFloat16
+import CInstructions
 import Glibc
 
 private let usesProcessorTime =

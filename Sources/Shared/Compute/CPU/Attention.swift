@@ -130,6 +130,11 @@ extension CPUDevice {
     let (queryCount, keyCount) = (
       shape.rows * geometry.queryStride, shape.rows * geometry.keyStride
     )
+    if precision == .bfloat16 {
+      return pairAttentionForward(
+        out.values(queryCount), logSumExp: logSumExp.values(shape.rows * shape.heads),
+        q: q.values(queryCount), k: k.values(keyCount), v: v.values(keyCount), geometry)
+    }
     var shared = ScratchCursor(
       sharedScratch(ScratchCursor.padded(geometry.panelFloats) + geometry.rowFloats, for: .attention))
     let panels = shared.take(geometry.panelFloats)
@@ -150,7 +155,7 @@ extension CPUDevice {
   }
 
   /// A task for each block of queries of each key/value head, the long ones first.
-  private func forwardTasks(_ geometry: AttentionGeometry) -> [AttentionTask] {
+  func forwardTasks(_ geometry: AttentionGeometry) -> [AttentionTask] {
     var tasks: [AttentionTask] = []
     for (example, firstPanel) in geometry.examples {
       let start = example.lowerBound

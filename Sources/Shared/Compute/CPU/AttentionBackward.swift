@@ -189,6 +189,13 @@ extension CPUDevice {
     let geometry = AttentionGeometry(shape)
     let queryCount = shape.rows * geometry.queryStride
     let keyCount = shape.rows * geometry.keyStride
+    if precision == .bfloat16 {
+      return pairAttentionBackward(
+        dq: dq.values(queryCount), dk: dk.values(keyCount), dv: dv.values(keyCount),
+        dOut: dOut.values(queryCount), out: out.values(queryCount),
+        logSumExp: logSumExp.values(shape.rows * shape.heads), q: q.values(queryCount),
+        k: k.values(keyCount), v: v.values(keyCount), geometry)
+    }
     let tasks = backwardTasks(geometry)
     let segments = (tasks.map(\.segment).max() ?? 0) + 1
     let partialSize = ScratchCursor.padded(queryCount)
@@ -215,17 +222,21 @@ extension CPUDevice {
           tasks[index], buffers, AttentionBackwardScratch(storage[worker], geometry), geometry)
       }
     }
-    if segments > 1 { addPartials(tasks, buffers, geometry) }
+    if segments > 1 {
+      addPartials(
+        tasks, dq: buffers.dq, partials: buffers.partials, partialSize: partialSize,
+        width: geometry.queryStride)
+    }
   }
 
   /// dq += the partial dq of each later segment, in the order of the segments.
-  private func addPartials(
-    _ tasks: [AttentionTask], _ b: AttentionBackwardBuffers, _ geometry: AttentionGeometry
+  func addPartials(
+    _ tasks: [AttentionTask], dq: UnsafeMutablePointer<Float>, partials: UnsafePointer<Float>,
+    partialSize: Int, width: Int
   ) {
     // One key/value head stands for all: the others have the same segments.
     let added = tasks.filter { $0.segment > 0 && $0.keyValueHead == 0 }
       .sorted { ($0.firstPanel, $0.segment) < ($1.firstPanel, $1.segment) }
-    let width = geometry.queryStride
     let rows = (added.map(\.queries.upperBound).max() ?? 0)
     added.withUnsafeBufferPointer { added in
       loop.chunks(of: rows, by: rowChunk(width: width)) { range in
@@ -233,15 +244,14 @@ extension CPUDevice {
           let rows = range.clamped(to: task.queries)
           let start = rows.lowerBound * width
           addKernel(
-            b.dq + start, b.partials + (task.segment - 1) * b.partialSize + start,
-            N: rows.count * width)
+            dq + start, partials + (task.segment - 1) * partialSize + start, N: rows.count * width)
         }
       }
     }
   }
 
   /// A task for each segment of keys of each key/value head, the long ones first.
-  private func backwardTasks(_ geometry: AttentionGeometry) -> [AttentionTask] {
+  func backwardTasks(_ geometry: AttentionGeometry) -> [AttentionTask] {
     let costs = geometry.examples.map { geometry.scores(of: $0.rows, end: $0.rows.upperBound) }
     let total = costs.reduce(0, +) * geometry.keyValueHeads
     var tasks: [AttentionTask] = []

@@ -169,7 +169,7 @@ func packTransposedPanel(
       from: source.rows(row..<row + 1, storage: scratch.row), terms: columns)
   }
   packPairPanel(
-    panel, from: scratch.pairs, stride: scratch.stride, rows: rows.count,
+    panel, width: blockColumns, from: scratch.pairs, stride: scratch.stride, rows: rows.count,
     pairs: PairTiles.pairs(columns))
 }
 

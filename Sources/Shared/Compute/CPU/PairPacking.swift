@@ -40,12 +40,12 @@ func packPairs(_ packed: UnsafeMutablePointer<Int32>, from: UnsafePointer<Float>
   packed.store(neighbours(from.lanes(at: i, count: left), high), at: i / 2)
 }
 
-/// Up to 32 rows of pairs, `stride` apart, to the columns of a panel [pairs][32]; the columns of
-/// missing rows become 0. `pairs` rows of the panel are written, and each row is read in whole groups
-/// of four.
+/// Up to `width` rows of pairs, `stride` apart, to the columns of a panel [pairs][width]; the columns of
+/// missing rows become 0.
+@inline(__always)
 func packPairPanel(
-  _ panel: UnsafeMutablePointer<Int32>, from source: UnsafePointer<Int32>, stride: Int, rows: Int,
-  pairs: Int
+  _ panel: UnsafeMutablePointer<Int32>, width: Int, from source: UnsafePointer<Int32>, stride: Int,
+  rows: Int, pairs: Int
 ) {
   typealias Four = SIMD4<Int32>
   @inline(__always)
@@ -54,9 +54,9 @@ func packPairPanel(
   }
   @inline(__always)
   func store(_ four: Four, _ row: Int, _ k: Int) {
-    UnsafeMutableRawPointer(panel + (k &* blockColumns &+ row)).storeBytes(of: four, as: Four.self)
+    UnsafeMutableRawPointer(panel + (k &* width &+ row)).storeBytes(of: four, as: Four.self)
   }
-  if rows < blockColumns { panel.update(repeating: 0, count: pairs &* blockColumns) }
+  if rows < width { panel.update(repeating: 0, count: pairs &* width) }
   let whole = rows & ~3
   for first in Swift.stride(from: 0, to: pairs, by: 16) {
     let end = min(pairs, first &+ 16)
@@ -74,14 +74,14 @@ func packPairPanel(
       }
       while k < end {
         for part in 0..<4 {
-          panel[k &* blockColumns &+ row &+ part] = source[(row &+ part) &* stride &+ k]
+          panel[k &* width &+ row &+ part] = source[(row &+ part) &* stride &+ k]
         }
         k = k &+ 1
       }
       row = row &+ 4
     }
     while row < rows {
-      for k in first..<end { panel[k &* blockColumns &+ row] = source[row &* stride &+ k] }
+      for k in first..<end { panel[k &* width &+ row] = source[row &* stride &+ k] }
       row = row &+ 1
     }
   }

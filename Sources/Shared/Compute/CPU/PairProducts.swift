@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CBFloat16
+internal import CInstructions
 
 // Products of bfloat16 operands with float32 sums. One instruction multiplies 16 pairs of neighbours
 // along the summed dimension, so operands lie in pairs: 32 bits, the number of lower index in the low

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import CBFloat16
+internal import CInstructions
 import Glibc
 
 /// What the processor can do, from /proc/cpuinfo.

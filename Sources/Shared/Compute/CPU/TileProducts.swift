@@ -123,6 +123,14 @@ struct TileMask {
     offset = queries.lowerBound + 1 - keys.lowerBound
   }
 
+  /// A tile whose queries are filled up to `padded` for each head.
+  init(queries: Range<Int>, padded: Int, heads: Int, keys: Range<Int>) {
+    self.queries = padded
+    rows = padded * heads
+    columns = keys.count
+    offset = queries.lowerBound + 1 - keys.lowerBound
+  }
+
   /// Columns that some row of the panel with row `row` sees.
   @inline(__always)
   func seenColumns(_ row: Int) -> Int {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CInstructions
 import Glibc
 
 /// The vector that all kernels work with: a register of AVX-512, two of AVX2.
@@ -58,11 +59,13 @@ func negativeMask(_ x: Lanes) -> LaneBits { bits(x) &>> 31 }
 @inline(__always)
 func select(_ mask: LaneBits, _ a: LaneBits, _ b: LaneBits) -> LaneBits { (a & mask) | (b & ~mask) }
 
-/// The larger of each pair of lanes.
+/// The larger of each pair of lanes; `b` where one of them is no number.
 @inline(__always)
-func larger(_ a: Lanes, _ b: Lanes) -> Lanes {
-  lanes(select(negativeMask(b - a), bits(a), bits(b)))
-}
+func larger(_ a: Lanes, _ b: Lanes) -> Lanes { cl_larger(a, b) }
+
+/// The square root of each lane.
+@inline(__always)
+func squareRoot(_ x: Lanes) -> Lanes { cl_square_root(x) }
 
 /// The sum of all lanes, halves first.
 @inline(__always)
@@ -85,16 +88,14 @@ func largest(_ x: Lanes) -> Float {
   return first > second ? first : second
 }
 
-/// The bits of e^x where -87.33 <= x <= 88.37; elsewhere of no use.
+/// e^x where x is at most about 100 in size.
 ///
-/// x = n·ln 2 + r with |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf (Moshier), and 2^n by
-/// adding n to the exponent.
+/// x = n·ln 2 + r with |r| <= ln 2 / 2; e^r by the polynomial of Cephes' expf (Moshier), times 2^n.
 @inline(__always)
-private func exponentialBits(_ x: Lanes) -> LaneBits {
-  // Adding 1.5·2^23 rounds to an integer, which then stands in the low bits.
+private func smallExponential(_ x: Lanes) -> Lanes {
+  // Adding 1.5·2^23 rounds to an integer.
   let rounder = Lanes(repeating: 12_582_912)
-  let shifted = rounder.addingProduct(x, Lanes(repeating: 1.442_695_04))
-  let n = shifted - rounder
+  let n = rounder.addingProduct(x, Lanes(repeating: 1.442_695_04)) - rounder
   var r = x.addingProduct(n, Lanes(repeating: -0.693_359_375))
   r = r.addingProduct(n, Lanes(repeating: 2.121_944_40e-4))
   var p = Lanes(repeating: 1.398_199_950_7e-3)
@@ -103,25 +104,19 @@ private func exponentialBits(_ x: Lanes) -> LaneBits {
   p = Lanes(repeating: 4.166_579_589_4e-2).addingProduct(p, r)
   p = Lanes(repeating: 1.666_666_545_9e-1).addingProduct(p, r)
   p = Lanes(repeating: 5.000_000_120_1e-1).addingProduct(p, r)
-  let power = (r + 1).addingProduct(p, r * r)
-  return bits(power) &+ (bits(shifted) &<< 23)
+  return cl_scale((r + 1).addingProduct(p, r * r), n)
 }
 
-/// e^x in each lane, within 2 units of the last place. Below -87.33 the result is 0 (no subnormal
-/// numbers), above 88.37 infinity. What is not finite gives no number: see ``maskedScore``.
+/// e^x in each lane, within 2 units of the last place: 0 below -104, infinity above 88.73. What is no
+/// number stays none.
 @inline(__always)
 func exponential(_ x: Lanes) -> Lanes {
-  let tooSmall = negativeMask(x + 87.33)
-  let tooLarge = negativeMask(88.37 - x)
-  let infinity = LaneBits(repeating: 0x7f80_0000)
-  return lanes(select(tooLarge, infinity, exponentialBits(x) & ~tooSmall)) + (x - x)
+  weight(cl_smaller(Lanes(repeating: 104), x))
 }
 
-/// ``exponential(_:)`` for a softmax, whose exponents never exceed 88.
+/// ``exponential(_:)`` for a softmax, whose exponents never exceed 104.
 @inline(__always)
-func weight(_ x: Lanes) -> Lanes {
-  lanes(exponentialBits(x) & ~negativeMask(x + 87.33)) + (x - x)
-}
+func weight(_ x: Lanes) -> Lanes { smallExponential(cl_larger(Lanes(repeating: -104), x)) }
 
 /// tanh in each lane, within about 2 units of the last place: Cephes' polynomial below 0.625,
 /// 1 - 2/(e^2|x| + 1) above.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instructions on bfloat16 that Swift has no name for, one function each. A 32-bit lane holds a pair
-// of bfloat16 numbers, the first one in the low half. Without AVX512_BF16 the same in plain C.
+// Vector instructions that Swift has no name for, one function each, and the same in plain C for other
+// processors. In a vector of pairs a 32-bit lane holds two bfloat16 numbers, the first one in the low half.
 #pragma once
 #include <stdint.h>
 
@@ -9,8 +9,55 @@ typedef int32_t cl_pairs __attribute__((vector_size(64)));
 
 #define CL_INLINE static inline __attribute__((always_inline))
 
-#if defined(__AVX512BF16__) && defined(__AVX512BW__)
+#if defined(__AVX512F__)
 #include <immintrin.h>
+
+// The larger, or smaller, of each pair of lanes; that of b where one of them is no number.
+CL_INLINE cl_floats cl_larger(cl_floats a, cl_floats b) {
+  return (cl_floats)_mm512_max_ps((__m512)a, (__m512)b);
+}
+
+CL_INLINE cl_floats cl_smaller(cl_floats a, cl_floats b) {
+  return (cl_floats)_mm512_min_ps((__m512)a, (__m512)b);
+}
+
+CL_INLINE cl_floats cl_square_root(cl_floats x) { return (cl_floats)_mm512_sqrt_ps((__m512)x); }
+
+// x · 2^n for whole n; 0, subnormal or infinite where the result has to be.
+CL_INLINE cl_floats cl_scale(cl_floats x, cl_floats n) {
+  return (cl_floats)_mm512_scalef_ps((__m512)x, (__m512)n);
+}
+
+#else
+CL_INLINE cl_floats cl_larger(cl_floats a, cl_floats b) {
+  for (int i = 0; i < 16; i++) a[i] = a[i] > b[i] ? a[i] : b[i];
+  return a;
+}
+
+CL_INLINE cl_floats cl_smaller(cl_floats a, cl_floats b) {
+  for (int i = 0; i < 16; i++) a[i] = a[i] < b[i] ? a[i] : b[i];
+  return a;
+}
+
+CL_INLINE cl_floats cl_square_root(cl_floats x) {
+  for (int i = 0; i < 16; i++) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+}
+
+CL_INLINE cl_floats cl_scale(cl_floats x, cl_floats n) {
+  // Three factors, since 2^n may be no normal number where the result is one.
+  cl_pairs m;
+  for (int i = 0; i < 16; i++) m[i] = (int32_t)(n[i] < -300 ? -300 : n[i] > 300 ? 300 : n[i]);
+  cl_pairs half = m >> 1;
+  for (int round = 0; round < 3; round++) {
+    cl_pairs part = round == 0 ? half >> 1 : round == 1 ? half - (half >> 1) : m - half;
+    x *= (cl_floats)((part + 127) << 23);
+  }
+  return x;
+}
+#endif
+
+#if defined(__AVX512BF16__) && defined(__AVX512BW__)
 enum { cl_has_bf16_instructions = 1 };
 
 // c + the products of each pair of a with the pair of b, summed.
