@@ -19,7 +19,7 @@ DEMO_PACKAGES   := python3-pip ca-certificates
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help deps demo-deps build test layers golden golden-update model corpus demo smoke study bench \
-  test-interop install clean distclean
+  bench-peers test-interop install clean distclean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -114,9 +114,13 @@ experiment: build $(MODEL) $(CORPUS)
 test-interop: build $(MODEL) ## Check our adapters against transformers and PEFT (makes .venv/interop).
 	@Scripts/test-interop.sh $(MODEL)
 
-bench: build ## Measure kernels beside the machine's limit.
+bench: build bench-peers ## Measure kernels, training and scoring beside their limits and peers (about 25 minutes).
 	$(SWIFT) build $(FLAGS) --product cl-bench-kernels
 	$(BIN)/cl-bench-kernels
+	$(PYTHON) Benchmarks/training.py
+
+bench-peers: build $(MODEL) $(CORPUS) ## Make the environment and the models that the benchmarks compare with.
+	@Scripts/bench-peers.sh $(MODEL)
 
 install: build ## Copy the tools to PREFIX/bin (default /usr/local).
 	install -d $(DESTDIR)$(PREFIX)/bin
