@@ -97,7 +97,9 @@ struct TrainCommand: ToolCommand {
     let trained = try session.train()
     let written = try write(trained, session)
     let outputs = try written.map { try Manifest.File(hashing: $0) }
-    let inputs = try files.filter { $0 != "-" }.map { try Manifest.File(hashing: $0) }
+    let inputs = try session.inputs.map { path in
+      try session.pipes.first { $0.name == path } ?? Manifest.File(hashing: path)
+    }
     try tool.writeManifest(
       common, inputs: inputs, outputs: outputs, kernels: session.kernels)
   }

@@ -9,7 +9,6 @@ import LanguageModels
 import Randomness
 import Records
 import Streams
-import Tokenization
 import Training
 
 /// A model, the records to train it on, and the way from the one to the other.
@@ -22,6 +21,9 @@ struct TrainSession {
   let model: LanguageModel
   private let config: AdapterConfig
   private let parent: String?
+  /// What the records were read from, and those of it that cannot be read again.
+  let inputs: [String]
+  let pipes: [Manifest.File]
   let plan: TrainingPlan
   let memory: TrainingMemory
   private let events: EventLog
@@ -38,7 +40,8 @@ struct TrainSession {
     self.tool = tool
     base = try BaseModel(path: options.model)
     baseDigest = base.digest()
-    plan = try Self.plan(options, tool, base)
+    let records = try TrainRecords(options, tool, base)
+    (plan, inputs, pipes) = (records.plan, records.inputs, records.pipes)
     device = try DeviceCatalog.make(
       options.device, threads: options.common.threadCount, precision: options.precision)
     if device.precision != options.precision {
@@ -84,37 +87,6 @@ struct TrainSession {
       }
     }
     return try LanguageModel(base: base, adapter: start, device: device)
-  }
-
-  private static func plan(
-    _ options: TrainCommand, _ tool: Tool, _ base: BaseModel
-  ) throws -> TrainingPlan {
-    let loop = options.loop
-    var set = ExampleSet()
-    if loop.steps != 0 {
-      var encoding = ExampleEncoder.Options()
-      encoding.chatTemplate = ChatTemplateChoice(argument: loop.chatTemplate)
-      encoding.trainOn = loop.trainOn
-      encoding.context = loop.context ?? min(base.config.maximumContext, 2048)
-      let reader = RecordReader(
-        paths: try tool.inputs(options.files), layout: try RecordLayout(fieldOptions: options.field),
-        skipInvalid: options.common.skipInvalid)
-      reader.onSkip = { tool.reportSkipped($0) }
-      let encoder = try ExampleEncoder(
-        tokenizer: try tokenizer(options.model), options: encoding,
-        vocabularySize: base.config.vocabularySize)
-      set = try ExampleSet(reading: reader, encoder: encoder)
-    }
-    var path = ["round-\(options.round)"]
-    if let client = options.client { path.append("client-\(client)") }
-    return try TrainingPlan(
-      set: set, order: loop.order, budget: loop.budget, length: loop.length,
-      seed: Seed(options.common.seed), streamPath: path)
-  }
-
-  /// The model's tokenizer; nil where it has none, which records of `input_ids` do not need.
-  private static func tokenizer(_ model: String) throws -> Tokenizer? {
-    do { return try Tokenizer.load(path: model) } catch TokenizerError.noTokenizer { return nil }
   }
 
   /// What computes, for manifests.

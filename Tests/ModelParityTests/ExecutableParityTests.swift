@@ -108,6 +108,35 @@ import TestSupport
     #expect(losses == (1...400).map(Double.init))
   }
 
+  @Test func aPipeIsInTheManifest() throws {
+    let golden = try Golden("llama3")
+    let folder = try TemporaryDirectory()
+    try writeRecords(golden, folder)
+    let result = try ToolRunner.run(
+      """
+      set -e
+      train="cl-train --model \(golden.modelPath) --rank 2 --steps 1 -o out"
+      $train --manifest piped.json < records.jsonl
+      $train --manifest named.json records.jsonl
+      mkfifo fifo; cat records.jsonl > fifo & $train --manifest fifo.json fifo
+      """, in: folder.path)
+    #expect(result.status == 0, "\(result.errors)")
+    func input(_ manifest: String) throws -> JSONValue {
+      let json = try JSONValue(parsing: folder.read(manifest))
+      let inputs = try #require(json["inputs"]?.elements)
+      #expect(inputs.count == 1)
+      return try #require(inputs.first)
+    }
+    let (piped, named, fifo) = (
+      try input("piped.json"), try input("named.json"), try input("fifo.json")
+    )
+    #expect([piped, named, fifo].map { $0["name"]?.text } == ["-", "records.jsonl", "fifo"])
+    for found in [piped, fifo] {
+      #expect(found["sha256"]?.text == named["sha256"]?.text)
+      #expect(found["bytes"]?.int == named["bytes"]?.int)
+    }
+  }
+
   @Test func theFirstAdapterDoesNotDependOnOtherModules() throws {
     let golden = try Golden("llama3")
     let folder = try TemporaryDirectory()
@@ -155,7 +184,7 @@ import TestSupport
       "cl-train --model \(other.modelPath) --steps 0 > other", in: folder.path)
     #expect(made.status == 0)
     for (arguments, status, words) in [
-      ("empty.jsonl", 65, "no record to train on"), ("outside.jsonl", 65, "outside.jsonl:2: "),
+      ("empty.jsonl", 65, "cl-train: empty.jsonl: no record to train on"), ("outside.jsonl", 65, "outside.jsonl:2: "),
       ("lost.jsonl", 65, "lost.jsonl:1: "), ("text.jsonl", 64, "text.jsonl:1: "),
       ("missing.jsonl", 66, "missing.jsonl: "),
       ("--adapter other records.jsonl", 78, "expected base model"),

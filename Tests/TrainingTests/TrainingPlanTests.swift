@@ -54,10 +54,10 @@ import Training
   }
 
   @Test func withoutRecordsThereIsNothingToDo() throws {
-    #expect(throws: TrainingError.noRecords) {
+    #expect(throws: TrainingError.noRecords(source: "")) {
       _ = try plan(set([]), budget: .records(1), length: .epochs(1))
     }
-    #expect(throws: TrainingError.noRecords) {
+    #expect(throws: TrainingError.noRecords(source: "")) {
       _ = try plan(set([]), budget: .records(1), length: .steps(3))
     }
     #expect(try plan(set([]), budget: .records(1), length: .steps(0)).steps.isEmpty)

@@ -18,7 +18,14 @@ package final class RecordReader {
   /// Called for each tolerated bad line.
   package var onSkip: ((RecordError) -> Void)?
 
+  /// Takes the digest of inputs that cannot be read again, see ``pipes``.
+  package var hashesPipes = false
+  /// The inputs that are no regular files and were read to their end, if ``hashesPipes``: bytes and
+  /// digest of what was read, unpacked.
+  package private(set) var pipes: [Manifest.File] = []
+
   private var paths: ArraySlice<String>
+  private var meter: (name: String, digest: ContentDigest, bytes: Int)?
   private let layout: RecordLayout
   private let skipLimit: Int
   private var lines: LineReader?
@@ -40,11 +47,17 @@ package final class RecordReader {
     while true {
       if lines == nil {
         guard let path = paths.popFirst() else { return nil }
-        lines = LineReader(try InputSource(path: path))
+        lines = LineReader(try open(path))
       }
       guard let reader = lines else { continue }
       guard let line = try reader.next() else {
         lines = nil
+        if let meter {
+          pipes.append(
+            Manifest.File(
+              name: meter.name, bytes: meter.bytes, sha256: meter.digest.hexadecimal()))
+        }
+        meter = nil
         continue
       }
       if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
@@ -55,6 +68,18 @@ package final class RecordReader {
         try tolerate(error)
       }
     }
+  }
+
+  private func open(_ path: String) throws -> InputSource {
+    let input = try InputSource(path: path)
+    if hashesPipes, path == "-" || !FileSystem.isRegularFile(path) {
+      meter = (path, ContentDigest(), 0)
+      input.onRead = { [weak self] bytes in
+        self?.meter?.digest.update(bytes)
+        self?.meter?.bytes += bytes.count
+      }
+    }
+    return input
   }
 
   /// The next record with its content; nil after the last one.

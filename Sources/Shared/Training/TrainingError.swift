@@ -11,8 +11,8 @@ package import Streams
 
 /// Why training cannot start or go on.
 package enum TrainingError: Error, Equatable {
-  /// No record with a target.
-  case noRecords
+  /// No record with a target in `source`, which may be empty.
+  case noRecords(source: String)
   /// The model has no adapter to train.
   case nothingToTrain
   /// The loss or the gradient of a step is NaN or infinite.
@@ -47,7 +47,8 @@ extension TrainingError: Diagnosable {
     case .examples(let error): error.location
     case .safetensors(let error): error.location
     case .stream(let error): error.location
-    case .noRecords, .nothingToTrain, .memoryBudget: nil
+    case .noRecords(let source): source.isEmpty ? nil : source
+    case .nothingToTrain, .memoryBudget: nil
     }
   }
 

@@ -15,12 +15,14 @@ package struct TrainingPlan: Sendable {
   /// Indices of examples by step; a step never spans two epochs.
   package let steps: [[Int]]
 
-  /// - Parameter streamPath: names the random order of this run, see `BatchSampler`.
-  /// - Throws: ``TrainingError/noRecords`` if there are steps to do and nothing to do them with,
+  /// - Parameters:
+  ///   - streamPath: names the random order of this run, see `BatchSampler`.
+  ///   - source: where the records came from, for messages.
+  /// - Throws: ``TrainingError/noRecords(source:)`` if there are steps to do and nothing to do them with,
   ///   ``TrainingError/examples(_:)`` for a record without quality under the order `quality`.
   package init(
     set: ExampleSet, order: ExampleOrder, budget: BatchBudget, length: TrainingLength, seed: Seed,
-    streamPath: [String]
+    streamPath: [String], source: String = ""
   ) throws(TrainingError) {
     self.set = set
     var qualities: [Double] = []
@@ -35,11 +37,11 @@ package struct TrainingPlan: Sendable {
     case .steps(let steps): count = steps
     case .epochs(let epochs): count = sampler.stepCount(epochs: epochs)
     }
-    if set.examples.isEmpty, length != .steps(0) { throw .noRecords }
+    if set.examples.isEmpty, length != .steps(0) { throw .noRecords(source: source) }
     var steps: [[Int]] = []
     steps.reserveCapacity(count)
     for index in 0..<count {
-      guard let step = sampler.step(index) else { throw .noRecords }
+      guard let step = sampler.step(index) else { throw .noRecords(source: source) }
       steps.append(step.examples)
     }
     self.steps = steps
