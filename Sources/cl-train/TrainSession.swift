@@ -28,6 +28,8 @@ struct TrainSession {
   let memory: TrainingMemory
   private let events: EventLog
   private let started = Clock.seconds()
+  /// Seconds from the start of the process to the first product.
+  private let startup: Double
 
   /// What training made.
   struct Trained {
@@ -65,6 +67,7 @@ struct TrainSession {
       savesCheckpoints: options.checkpoint != nil
     ).memory(budget: try options.memoryBudget())
     events = EventLog(path: options.dryRun ? nil : options.log)
+    startup = ProcessAge.seconds()
   }
 
   /// A model with the adapter `start`; options that describe another adapter are refused.
@@ -151,6 +154,7 @@ struct TrainSession {
     end.lossFirst = trainer.lossFirst
     end.lossLast = trainer.lossLast
     end.seconds = Clock.seconds() - started
+    end.startupSeconds = startup
     end.flops = trainer.work.total
     end.profile = trainer.profile
     end.peakMemoryBytes = Self.peakMemory

@@ -41,6 +41,7 @@ import Training
     end.lossFirst = 3.5
     end.lossLast = 3.25
     end.seconds = 13.5
+    end.startupSeconds = 0.25
     end.flops = 5.9e12
     end.profile[.products] = 6.5
     end.profile[.optimizer] = 0.25

@@ -73,6 +73,8 @@ package enum TrainingEvent: Sendable, Equatable {
     package var lossFirst: Double?
     package var lossLast: Double?
     package var seconds = 0.0
+    /// From the start of the process to the first step.
+    package var startupSeconds = 0.0
     /// Floating-point operations of all steps.
     package var flops = 0.0
     /// Of the steps that this process did.
@@ -145,6 +147,7 @@ package enum TrainingEvent: Sendable, Equatable {
     writer.field("loss_first", event.lossFirst.map { JSONValue.double($0) } ?? .null)
     writer.field("loss_last", event.lossLast.map { JSONValue.double($0) } ?? .null)
     writer.field("seconds", event.seconds)
+    writer.field("startup_seconds", event.startupSeconds)
     writer.field("flops", Int(min(event.flops, 9e18)))
     writer.object("seconds_by_part") { writer in
       for part in StepPart.allCases { writer.field(part.rawValue, event.profile[part]) }
