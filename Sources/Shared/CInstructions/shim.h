@@ -9,6 +9,25 @@ typedef int32_t cl_pairs __attribute__((vector_size(64)));
 
 #define CL_INLINE static inline __attribute__((always_inline))
 
+typedef uint8_t cl_bytes __attribute__((vector_size(16)));
+typedef int8_t cl_signed_bytes __attribute__((vector_size(16)));
+
+// 16 bytes as integers of 32 bits, without a sign and with one.
+CL_INLINE cl_pairs cl_widen(const void *start) {
+  cl_bytes bytes;
+  __builtin_memcpy(&bytes, start, 16);
+  return __builtin_convertvector(bytes, cl_pairs);
+}
+
+CL_INLINE cl_pairs cl_widen_signed(const void *start) {
+  cl_signed_bytes bytes;
+  __builtin_memcpy(&bytes, start, 16);
+  return __builtin_convertvector(bytes, cl_pairs);
+}
+
+// Whole numbers as floats, rounded to nearest even where they have more than 24 bits.
+CL_INLINE cl_floats cl_from_integers(cl_pairs x) { return __builtin_convertvector(x, cl_floats); }
+
 #if defined(__AVX512F__)
 #include <immintrin.h>
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+internal import CInstructions
 
 // Frozen weights to float32, row by row. Each product is rounded and each sum is rounded, as in the
 // formats' reference, so the values are those of ``ReferenceDequantize`` to the bit. The inner loops
@@ -49,16 +50,18 @@ func half(_ bytes: UnsafeRawPointer, _ offset: Int) -> Float {
 /// The 16 bytes at `offset`, as integers of 32 bits.
 @inline(__always)
 func bytes16(_ bytes: UnsafeRawPointer, _ offset: Int) -> SIMD16<Int32> {
-  SIMD16<Int32>(
-    truncatingIfNeeded: bytes.loadUnaligned(fromByteOffset: offset, as: SIMD16<UInt8>.self))
+  cl_widen(bytes + offset)
 }
 
 /// The 16 signed bytes at `offset`.
 @inline(__always)
 func signedBytes16(_ bytes: UnsafeRawPointer, _ offset: Int) -> SIMD16<Int32> {
-  SIMD16<Int32>(
-    truncatingIfNeeded: bytes.loadUnaligned(fromByteOffset: offset, as: SIMD16<Int8>.self))
+  cl_widen_signed(bytes + offset)
 }
+
+/// Whole numbers as floats. The initialisers of SIMD types become calls for each lane.
+@inline(__always)
+func floats(_ values: SIMD16<Int32>) -> Lanes { cl_from_integers(values) }
 
 private func expandFloat16(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>, _ count: Int) {
   for i in 0..<count { y[i] = half(b, 2 &* i) }
@@ -76,8 +79,8 @@ private func expandQ4_0(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>,
     let (b, y) = (b + 18 &* block, y + 32 &* block)
     let d = half(b, 0)
     let q = bytes16(b, 2)
-    y.store(d * Lanes((q & 15) &- 8), at: 0)
-    y.store(d * Lanes((q &>> 4) &- 8), at: 16)
+    y.store(d * floats((q & 15) &- 8), at: 0)
+    y.store(d * floats((q &>> 4) &- 8), at: 16)
   }
 }
 
@@ -86,8 +89,8 @@ private func expandQ4_1(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>,
     let (b, y) = (b + 20 &* block, y + 32 &* block)
     let (d, m) = (half(b, 0), half(b, 2))
     let q = bytes16(b, 4)
-    y.store(d * Lanes(q & 15) + m, at: 0)
-    y.store(d * Lanes(q &>> 4) + m, at: 16)
+    y.store(d * floats(q & 15) + m, at: 0)
+    y.store(d * floats(q &>> 4) + m, at: 16)
   }
 }
 
@@ -96,7 +99,7 @@ private func expandQ4_1(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>,
 private func fifthBits(_ word: UInt32) -> SIMD16<Int32> {
   let lanes = SIMD16<UInt32>(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
   let bits = (SIMD16<UInt32>(repeating: word) &>> lanes) & 1
-  return SIMD16<Int32>(truncatingIfNeeded: bits) &<< 4
+  return unsafeBitCast(bits, to: SIMD16<Int32>.self) &<< 4
 }
 
 private func expandQ5_0(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>, _ blocks: Int) {
@@ -105,8 +108,8 @@ private func expandQ5_0(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>,
     let d = half(b, 0)
     let high = b.loadUnaligned(fromByteOffset: 2, as: UInt32.self)
     let q = bytes16(b, 6)
-    y.store(d * Lanes(((q & 15) | fifthBits(high)) &- 16), at: 0)
-    y.store(d * Lanes(((q &>> 4) | fifthBits(high &>> 16)) &- 16), at: 16)
+    y.store(d * floats(((q & 15) | fifthBits(high)) &- 16), at: 0)
+    y.store(d * floats(((q &>> 4) | fifthBits(high &>> 16)) &- 16), at: 16)
   }
 }
 
@@ -116,8 +119,8 @@ private func expandQ5_1(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>,
     let (d, m) = (half(b, 0), half(b, 2))
     let high = b.loadUnaligned(fromByteOffset: 4, as: UInt32.self)
     let q = bytes16(b, 8)
-    y.store(d * Lanes((q & 15) | fifthBits(high)) + m, at: 0)
-    y.store(d * Lanes((q &>> 4) | fifthBits(high &>> 16)) + m, at: 16)
+    y.store(d * floats((q & 15) | fifthBits(high)) + m, at: 0)
+    y.store(d * floats((q &>> 4) | fifthBits(high &>> 16)) + m, at: 16)
   }
 }
 
@@ -125,7 +128,7 @@ private func expandQ8_0(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>,
   for block in 0..<blocks {
     let (b, y) = (b + 34 &* block, y + 32 &* block)
     let d = half(b, 0)
-    y.store(d * Lanes(signedBytes16(b, 2)), at: 0)
-    y.store(d * Lanes(signedBytes16(b, 18)), at: 16)
+    y.store(d * floats(signedBytes16(b, 2)), at: 0)
+    y.store(d * floats(signedBytes16(b, 18)), at: 16)
   }
 }

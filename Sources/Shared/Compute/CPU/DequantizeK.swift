@@ -10,7 +10,7 @@ func expandQ2_K(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>, _ block
       let scales = Int32(b.load(fromByteOffset: j, as: UInt8.self))
       let (n, k, odd) = (j &>> 3, (j & 7) &>> 1, j & 1)
       let v = (bytes16(b, 16 &+ 32 &* n &+ 16 &* odd) &>> Int32(2 &* k)) & 3
-      y.store((d * Float(scales & 15)) * Lanes(v) - dMin * Float(scales &>> 4), at: 16 &* j)
+      y.store((d * Float(scales & 15)) * floats(v) - dMin * Float(scales &>> 4), at: 16 &* j)
     }
   }
 }
@@ -27,7 +27,7 @@ func expandQ3_K(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>, _ block
       let scale = (low | ((highByte &>> Int32(2 &* (j &>> 2))) & 3) &<< 4) &- 32
       let v = (bytes16(b, 32 &+ 32 &* n &+ 16 &* odd) &>> Int32(2 &* k)) & 3
       let hasBit = (bytes16(b, 16 &* odd) &>> Int32(4 &* n &+ k)) & 1
-      y.store((d * Float(scale)) * Lanes(v &+ 4 &* hasBit &- 4), at: 16 &* j)
+      y.store((d * Float(scale)) * floats(v &+ 4 &* hasBit &- 4), at: 16 &* j)
     }
   }
 }
@@ -54,7 +54,7 @@ func expandQ4_K(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>, _ block
       for part in 0..<2 {
         let q = bytes16(b, 16 &+ 32 &* (j &>> 1) &+ 16 &* part)
         let v = (q &>> Int32(4 &* (j & 1))) & 15
-        y.store(dScale * Lanes(v) - offset, at: 32 &* j &+ 16 &* part)
+        y.store(dScale * floats(v) - offset, at: 32 &* j &+ 16 &* part)
       }
     }
   }
@@ -71,7 +71,7 @@ func expandQ5_K(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>, _ block
         let q = bytes16(b, 48 &+ 32 &* (j &>> 1) &+ 16 &* part)
         let fifth = ((bytes16(b, 16 &+ 16 &* part) &>> Int32(j)) & 1) &<< 4
         let v = ((q &>> Int32(4 &* (j & 1))) & 15) | fifth
-        y.store(dScale * Lanes(v) - offset, at: 32 &* j &+ 16 &* part)
+        y.store(dScale * floats(v) - offset, at: 32 &* j &+ 16 &* part)
       }
     }
   }
@@ -88,7 +88,7 @@ func expandQ6_K(_ b: UnsafeRawPointer, _ y: UnsafeMutablePointer<Float>, _ block
           let nibble = (low &>> Int32(4 &* (k &>> 1))) & 15
           let high = (bytes16(b, 128 &+ 32 &* n &+ 16 &* part) &>> Int32(2 &* k)) & 3
           let scale = b.load(fromByteOffset: 192 &+ 8 &* n &+ 2 &* k &+ part, as: Int8.self)
-          let value = Lanes((nibble | high &<< 4) &- 32)
+          let value = floats((nibble | high &<< 4) &- 32)
           y.store((d * Float(scale)) * value, at: 128 &* n &+ 32 &* k &+ 16 &* part)
         }
       }
