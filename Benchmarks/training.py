@@ -208,7 +208,7 @@ class Training:
             what = f"train {precision}, 1 x 2048"
             row = self.pair(
                 what, train(long, 1, precision=precision, extra=["--memory", "1.2GiB" if precision == "float32"
-                                                                 else "0.95GiB"]),
+                                                                 else "0.92GiB"]),
                 self.peer(long, 1, precision), one, repeats=1, memory=5, quick=True)
             self.roofline(row, what, precision)
             what = f"train {precision}, 8 x 256, PEFT compiled"
@@ -222,20 +222,20 @@ class Training:
         records = write_records("mixed", lognormal_lengths(32))
         for precision in DTYPES:
             self.pair(f"train {precision}, lengths of 32 to 1024, batches of 8",
-                      train(records, 8, precision=precision), self.peer(records, 8, precision), 6, repeats=1,
+                      train(records, 8, steps=3, precision=precision), self.peer(records, 8, precision), 6, repeats=1,
                       quick=precision == "bf16")
         what = "train float32, FOLDOC prompts and completions, batches of 8"
         if self.wanted(what, False):
             text = self.attempt(what, lambda: foldoc_records(48))
             if text:
-                self.pair(what, train(text, 8, steps=6), self.peer(text, 8, steps=4), None, repeats=1)
+                self.pair(what, train(text, 8, steps=5), self.peer(text, 8, steps=4), None, repeats=1)
 
     def billion(self):
         records = write_records("2x256-1b", [256] * 8, vocabulary=128256)
         for precision, goal in {"float32": 2.2, "bf16": 1.4}.items():
             self.pair(f"train {precision}, 1B Llama of random weights, 2 x 256",
                       train(records, 2, steps=3, precision=precision, model=OUR_1B),
-                      self.peer(records, 2, precision, model=PEER_1B), goal, repeats=1)
+                      self.peer(records, 2, precision, steps=1, model=PEER_1B), goal, repeats=1)
 
     def long_examples(self):
         records = write_records("1x8192", [8192])
@@ -332,7 +332,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", default="")
-    parser.add_argument("--minutes", type=float, default=22)
+    parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--venv", default=ROOT / ".venv" / "bench")
     choice = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
