@@ -295,6 +295,31 @@ class Training:
 
         self.attempt(what, body)
 
+    def precision(self):
+        """Fifty steps on real text in both precisions: the largest difference of a step's loss."""
+        what = "bf16 losses beside float32, 50 steps on FOLDOC, largest difference"
+        if not self.wanted(what, False):
+            return
+
+        def body():
+            text = foldoc_records(200)
+            steps = {}
+            for name in DTYPES:
+                # A rate at which the loss really moves.
+                subprocess.run(list(map(str, train(text, 4, steps=50, precision=name,
+                                                   extra=["--learning-rate", "1e-3", "-q"]))), check=True)
+                steps[name] = [line for line in events() if line["type"] == "step"]
+            pairs = list(zip(steps["bf16"], steps["float32"]))
+            first = pairs[0]
+            self.bench.add({
+                "what": what, "unit": "of the loss", "better": "lower", "target": 0.01,
+                "ours": max(abs(a["loss"] / b["loss"] - 1) for a, b in pairs),
+                "mean": statistics.mean(abs(a["loss"] / b["loss"] - 1) for a, b in pairs),
+                "gradient_norm_of_step_1": abs(first[0]["gradient_norm"] / first[1]["gradient_norm"] - 1),
+                "losses": {name: [line["loss"] for line in steps[name]] for name in DTYPES}})
+
+        self.attempt(what, body)
+
     def scaling(self):
         for length in [256, 1024, 4096]:
             records = write_records(f"scale-{length}", [length] * (6144 // length or 1))
@@ -339,7 +364,7 @@ def main():
     begin = time.monotonic()
     rows = Training(choice)
     for part in [rows.product_rates, rows.start, rows.full_batches, rows.scoring, rows.mixed_lengths, rows.clients,
-                 rows.billion, rows.long_examples, rows.scaling]:
+                 rows.billion, rows.long_examples, rows.precision, rows.scaling]:
         part()
     rows.bench.finish()
     print(f"took {(time.monotonic() - begin) / 60:.1f} minutes, load now {os.getloadavg()[0]:.1f}")
