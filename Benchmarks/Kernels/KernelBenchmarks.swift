@@ -124,7 +124,7 @@ extension Bench {
     let rows = max(model.rows, (1 << 23) / wide)
     let (count, bytes) = (rows * wide, Double(4 * rows * channels))
     let half = model.headSize / 2
-    try withBuffers([count, count, count, rows, channels, rows * half, rows * half]) { b in
+    try withBuffers([count, count, count, rows, channels, rows * half, rows * half, count]) { b in
       report("rmsNorm forward", .memory, work: 2 * bytes) {
         device.rmsNormForward(
           b[1], inverseRMS: b[3], x: b[0], gain: b[4], rows: rows, channels: channels, epsilon: 1e-5)
@@ -154,7 +154,7 @@ extension Bench {
       device.fill(b[1], with: 0)
       report("adamW", .memory, work: 28 * Double(count)) {
         device.adamW(
-          parameter: b[0], gradient: b[0], firstMoment: b[1], secondMoment: b[2],
+          parameter: b[7], gradient: b[0], firstMoment: b[1], secondMoment: b[2],
           settings: AdamWSettings(
             learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, step: 10))
       }

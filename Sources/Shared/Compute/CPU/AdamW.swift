@@ -39,7 +39,7 @@ func adamWKernel(
   func update(_ p: Lanes, _ g: Lanes, _ m: Lanes, _ v: Lanes) -> (p: Lanes, m: Lanes, v: Lanes) {
     let first = factors.keepFirst * m + factors.addFirst * g
     let second = factors.keepSecond * v + factors.addSecond * g * g
-    let denominator = second.squareRoot() * factors.secondCorrection + factors.epsilon
+    let denominator = squareRoot(second) * factors.secondCorrection + factors.epsilon
     return (p * factors.decay - factors.step * (first / denominator), first, second)
   }
   var i = 0

@@ -98,6 +98,9 @@ struct LossTiles {
   let panelsPerGroup: Int
   let panels: Int
   let groups: Int
+  /// Floats from one row of logits to the next: an odd number of cache lines, lest all rows use the
+  /// same sets of the caches.
+  let stride: Int
 
   init(vocabulary: Int, channels: Int) {
     let budget = (1 << 24) / max(vocabulary, 1)
@@ -106,6 +109,7 @@ struct LossTiles {
     panels = (vocabulary + panel - 1) / panel
     panelsPerGroup = max(1, (panels + 15) / 16)
     groups = (panels + panelsPerGroup - 1) / panelsPerGroup
+    stride = ScratchCursor.padded(vocabulary) | 16
   }
 
   func vocabularyRange(_ index: Int, _ vocabulary: Int) -> Range<Int> {
@@ -141,10 +145,10 @@ extension CPUDevice {
       precision == .bfloat16 ? PairTiles.packedRows(rows, terms: channels) : 0
     var shared = ScratchCursor(
       sharedScratch(
-        ScratchCursor.padded(rows * vocabulary) + ScratchCursor.padded(packedRows)
+        rows * tiles.stride + ScratchCursor.padded(packedRows)
           + (dHidden == nil ? 0 : tiles.groups * ScratchCursor.padded(rows * channels)),
         for: .logits))
-    let logits = shared.take(rows * vocabulary)
+    let logits = shared.take(rows * tiles.stride)
     let packed = shared.takePairs(packedRows)
     let partials = shared.next
     var losses = [TargetLoss](
@@ -160,7 +164,7 @@ extension CPUDevice {
       losses.withUnsafeMutableBufferPointer { losses in
         loop(chunk.count) { row, _ in
           losses[first + row] = crossEntropyRow(
-            logits + row * vocabulary, target: Int(targets[first + row]), softcap: softcap,
+            logits + row * tiles.stride, target: Int(targets[first + row]), softcap: softcap,
             gradientScale: dHidden == nil ? nil : gradientScale, V: vocabulary)
         }
       }
@@ -184,7 +188,7 @@ extension CPUDevice {
       blas.product(
         m: rows, n: panel.count, k: channels, .init(hidden, stride: channels),
         .init(w, stride: channels, transposed: true), beta: 0, logits + panel.lowerBound,
-        stride: vocabulary)
+        stride: tiles.stride)
     }
   }
 
@@ -225,7 +229,7 @@ extension CPUDevice {
         let w = head.rows(panel, storage: storage[worker])
         blas.product(
           m: rows, n: channels, k: panel.count,
-          .init(gradient + panel.lowerBound, stride: vocabulary), .init(w, stride: channels),
+          .init(gradient + panel.lowerBound, stride: tiles.stride), .init(w, stride: channels),
           beta: index == first ? 0 : 1, partials + group * size, stride: channels)
       }
     }

@@ -20,12 +20,12 @@ private enum SiLU: Activation {
 private enum GELUTanh: Activation {
   @inline(__always)
   static func valueAndSlope(_ x: Lanes) -> (value: Lanes, slope: Lanes) {
-    let root = Lanes(repeating: 0.797_884_560_802_865_4)  // √(2/π)
+    // With u the argument of tanh, (1 + tanh u) / 2 = s(2u) and 1 - tanh² u = 4 s(2u) (1 - s(2u)).
+    let twiceRoot = Lanes(repeating: 1.595_769_121_605_731)  // 2·√(2/π)
     let square = x * x
-    let t = hyperbolicTangent(root * x.addingProduct(0.044_715 * square, x))
-    let inner = root * (1 + 0.134_145 * square)
-    let halfX = 0.5 * x
-    return (halfX * (1 + t), 0.5 * (1 + t) + halfX * (1 - t * t) * inner)
+    let s = logistic(twiceRoot * x.addingProduct(0.044_715 * square, x))
+    let inner = twiceRoot * (1 + 0.134_145 * square)
+    return (x * s, s.addingProduct(x * s * (1 - s), inner))
   }
 }
 

@@ -36,13 +36,8 @@ extension CPUDevice {
       let panel = first..<min(outputs, first + limit)
       packTransposed(packed, source, panel)
       pairTiles(
-        rows: rows, columns: panel.count, terms: inputs, from: x, stride: inputs
-      ) { rows, columns, a in
-        pairProduct(
-          y + (rows.lowerBound * outputs + first + columns.lowerBound), stride: outputs,
-          rows: rows.count, columns: columns.count, pairs: pairs, a,
-          packed + columns.lowerBound * pairs, accumulate: accumulate)
-      }
+        y + first, stride: outputs, rows: rows, columns: panel.count, terms: inputs, from: x,
+        stride: inputs, packed, accumulate: accumulate)
     }
   }
 
@@ -60,16 +55,10 @@ extension CPUDevice {
     // Panels follow one another, so each value of dx gets its terms in the order of w's rows.
     for first in stride(from: 0, to: outputs, by: limit) {
       let panel = first..<min(outputs, first + limit)
-      let pairs = PairTiles.pairs(panel.count)
       packZipped(packed, source, panel)
       pairTiles(
-        rows: rows, columns: inputs, terms: panel.count, from: dy + first, stride: outputs
-      ) { rows, columns, a in
-        pairProduct(
-          dx + (rows.lowerBound * inputs + columns.lowerBound), stride: inputs, rows: rows.count,
-          columns: columns.count, pairs: pairs, a, packed + columns.lowerBound * pairs,
-          accumulate: accumulate || first > 0)
-      }
+        dx, stride: inputs, rows: rows, columns: inputs, terms: panel.count, from: dy + first,
+        stride: outputs, packed, accumulate: accumulate || first > 0)
     }
   }
 
@@ -107,28 +96,63 @@ extension CPUDevice {
     }
   }
 
-  /// Calls `body` for each tile of a (rows, columns) output, in parallel, with the tile's rows packed.
+  /// Adds or writes each tile of C (rows, columns), in parallel: the tile's rows of A are packed next to
+  /// their product with the packed B.
   private func pairTiles(
-    rows: Int, columns: Int, terms: Int, from source: UnsafePointer<Float>, stride: Int,
-    _ body: (_ rows: Range<Int>, _ columns: Range<Int>, _ a: UnsafePointer<Int32>) -> Void
+    _ c: UnsafeMutablePointer<Float>, stride columnsOfC: Int, rows: Int, columns: Int, terms: Int,
+    from source: UnsafePointer<Float>, stride: Int, _ b: UnsafePointer<Int32>, accumulate: Bool
   ) {
     let blocks = (rows + blockRows - 1) / blockRows
     let down = (blocks * blockRows + PairLinearTiles.rows - 1) / PairLinearTiles.rows
     let wide = (columns + 4 * blockColumns - 1) / (4 * blockColumns)
     let across = max(1, min(wide, PairLinearTiles.wantedTasks / down))
     let panels = (columns + blockColumns - 1) / blockColumns
-    let storage = workerScratch(PairTiles.packedRows(PairLinearTiles.rows, terms: terms), for: .weights)
+    let pairs = PairTiles.pairs(terms)
+    // Rows that lie a multiple of 4 KiB apart would push one another out of the caches.
+    let collides = columnsOfC % 1024 == 0 && pairs > PairTiles.depth
+    let tileFloats = collides ? PairLinearTiles.rows * PairTiles.columns : 0
+    let packedPairs = PairTiles.packedRows(PairLinearTiles.rows, terms: terms)
+    let storage = workerScratch(packedPairs + tileFloats, for: .weights)
     loop(down * across) { task, worker in
       let (i, j) = (task / across, task % across)
       let tileRows = i * blocks / down * blockRows..<min(rows, (i + 1) * blocks / down * blockRows)
       let tileColumns =
         j * panels / across * blockColumns..<min(columns, (j + 1) * panels / across * blockColumns)
       var cursor = ScratchCursor(storage[worker])
-      let a = cursor.takePairs(PairTiles.packedRows(tileRows.count, terms: terms))
+      let a = cursor.takePairs(packedPairs)
       packPairRows(
         a, from: source + tileRows.lowerBound * stride, stride: stride, rows: tileRows.count,
         terms: terms)
-      body(tileRows, tileColumns, a)
+      let to = c + (tileRows.lowerBound * columnsOfC)
+      if collides {
+        bufferedProduct(
+          to, stride: columnsOfC, rows: tileRows.count, columns: tileColumns, pairs: pairs, a, b,
+          accumulate: accumulate, buffer: cursor.next)
+      } else {
+        pairProduct(
+          to + tileColumns.lowerBound, stride: columnsOfC, rows: tileRows.count,
+          columns: tileColumns.count, pairs: pairs, a, b + tileColumns.lowerBound * pairs,
+          accumulate: accumulate)
+      }
+    }
+  }
+}
+
+/// ``pairProduct(_:stride:rows:columns:pairs:_:_:accumulate:)`` by way of a buffer whose rows lie close.
+private func bufferedProduct(
+  _ c: UnsafeMutablePointer<Float>, stride: Int, rows: Int, columns: Range<Int>, pairs: Int,
+  _ a: UnsafePointer<Int32>, _ b: UnsafePointer<Int32>, accumulate: Bool,
+  buffer: UnsafeMutablePointer<Float>
+) {
+  for first in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: PairTiles.columns)
+  {
+    let width = min(PairTiles.columns, columns.upperBound - first)
+    pairProduct(
+      buffer, stride: PairTiles.columns, rows: rows, columns: width, pairs: pairs, a,
+      b + first * pairs, accumulate: false)
+    for row in 0..<rows {
+      let (from, to) = (buffer + row * PairTiles.columns, c + (row * stride + first))
+      if accumulate { addKernel(to, from, N: width) } else { to.update(from: from, count: width) }
     }
   }
 }

@@ -14,7 +14,8 @@ extension CPUDevice {
       packPairRows(packed, from: hidden, stride: channels, rows: rows, terms: channels)
     }
     let panelFloats = PairTiles.packedPanels(columns: tiles.panel, terms: channels)
-    let storage = workerScratch(panelFloats + TransposedPanelScratch.floats(columns: channels), for: .weights)
+    let storage = workerScratch(
+      panelFloats + TransposedPanelScratch.floats(columns: channels), for: .weights)
     loop(tiles.panels) { index, worker in
       let panel = tiles.vocabularyRange(index, vocabulary)
       var cursor = ScratchCursor(storage[worker])
@@ -26,7 +27,7 @@ extension CPUDevice {
           b + first * pairs, head, start..<min(panel.upperBound, start + blockColumns), scratch)
       }
       pairProduct(
-        logits + panel.lowerBound, stride: vocabulary, rows: rows, columns: panel.count,
+        logits + panel.lowerBound, stride: tiles.stride, rows: rows, columns: panel.count,
         pairs: pairs, UnsafePointer(packed), b, accumulate: false)
     }
   }
@@ -49,7 +50,7 @@ extension CPUDevice {
         let panel = tiles.vocabularyRange(index, vocabulary)
         let pairs = PairTiles.pairs(panel.count)
         packPairRows(
-          a, from: gradient + panel.lowerBound, stride: vocabulary, rows: rows,
+          a, from: gradient + panel.lowerBound, stride: tiles.stride, rows: rows,
           terms: panel.count)
         for k in 0..<pairs {
           let row = panel.lowerBound + 2 * k

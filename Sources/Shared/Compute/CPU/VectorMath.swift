@@ -181,3 +181,17 @@ func sumOfProducts(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: 
   }
   return sum(first + second)
 }
+
+/// The functions above, one call each: for tests.
+package enum VectorMath {
+  package static func exponential(_ x: SIMD16<Float>) -> SIMD16<Float> { Compute.exponential(x) }
+  package static func weight(_ x: SIMD16<Float>) -> SIMD16<Float> { Compute.weight(x) }
+  package static func hyperbolicTangent(_ x: SIMD16<Float>) -> SIMD16<Float> {
+    Compute.hyperbolicTangent(x)
+  }
+  package static func logistic(_ x: SIMD16<Float>) -> SIMD16<Float> { Compute.logistic(x) }
+  package static func squareRoot(_ x: SIMD16<Float>) -> SIMD16<Float> { Compute.squareRoot(x) }
+  package static func larger(_ a: SIMD16<Float>, _ b: SIMD16<Float>) -> SIMD16<Float> {
+    Compute.larger(a, b)
+  }
+}
