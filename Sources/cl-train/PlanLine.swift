@@ -42,7 +42,7 @@ extension TrainSession {
       buffers.trainedLayers - buffers.keptLayers - buffers.attentionLayers)
     writer.object("layer_bytes") { writer in
       writer.field("attention", buffers.attentionBytes)
-      writer.field("feed_forward", buffers.feedForwardBytes)
+      writer.field("upper", buffers.upperBytes)
     }
     writer.object("operation_bytes") { writer in
       writer.field("weights_expanded", work.workDemands[WorkStorage.weights.rawValue])

@@ -102,7 +102,7 @@ import Testing
     let less = plan(1000, all.allocatedBytes - 1)
     #expect(less.keptLayers < 2)
     #expect(plan(2000, nil).activationBytes == 2 * all.activationBytes)
-    // With room for attention alone, the feed-forward part is what is computed again.
+    // With room for attention alone, what lies above it is computed again.
     let least = plan(1000, 0)
     #expect(least.keptLayers == 0 && least.attentionLayers == 0)
     let some = plan(1000, least.allocatedBytes + least.attentionBytes)

@@ -57,21 +57,12 @@ enum Saved: Int, CaseIterable {
     }
   }
 
-  /// Computed from what attention returns: in the last layer perhaps for target rows only.
+  /// Computed from what attention returns and the layer's input: can be computed again without
+  /// attention, and in the last layer perhaps for target rows only.
   var followsAttention: Bool {
     switch self {
     case .middle, .attentionOutputHidden, .attentionResult, .attentionResultInverseRMS,
       .middleInverseRMS, .feedForwardInputHidden, .gate, .up, .feedForwardOutputHidden,
-      .feedForwardResult, .feedForwardResultInverseRMS:
-      true
-    default: false
-    }
-  }
-
-  /// Computed from ``middle`` alone, so that it can be computed again without attention.
-  var isOfFeedForward: Bool {
-    switch self {
-    case .middleInverseRMS, .feedForwardInputHidden, .gate, .up, .feedForwardOutputHidden,
       .feedForwardResult, .feedForwardResultInverseRMS:
       true
     default: false
@@ -83,16 +74,16 @@ enum Saved: Int, CaseIterable {
 /// half of the layer.
 struct LayerActivations {
   private let attention: Buffer
-  private let feedForward: Buffer
+  private let upper: Buffer
   private let widths: [Int]
   private let rows: Int
   private let upperRows: Int
 
   /// - Parameter upperRows: rows of what follows attention, at most `rows`.
   /// - Precondition: each buffer holds rows · Σ widths values of its tensors.
-  init(attention: Buffer, feedForward: Buffer, widths: [Int], rows: Int, upperRows: Int) {
+  init(attention: Buffer, upper: Buffer, widths: [Int], rows: Int, upperRows: Int) {
     self.attention = attention
-    self.feedForward = feedForward
+    self.upper = upper
     self.widths = widths
     self.rows = rows
     self.upperRows = upperRows
@@ -101,11 +92,10 @@ struct LayerActivations {
   subscript(_ tensor: Saved) -> Buffer {
     var offset = 0
     for other in Saved.allCases[..<tensor.rawValue]
-    where other.isOfFeedForward == tensor.isOfFeedForward {
+    where other.followsAttention == tensor.followsAttention {
       offset += widths[other.rawValue]
     }
-    let count = tensor.followsAttention ? upperRows : rows
-    let half = tensor.isOfFeedForward ? feedForward : attention
+    let (half, count) = tensor.followsAttention ? (upper, upperRows) : (attention, rows)
     return half.slice(at: offset * rows, count: widths[tensor.rawValue] * count)
   }
 }

@@ -36,7 +36,7 @@ extension Decoder {
     for layer in stride(from: config.layerCount - 1, through: lowest.layer, by: -1) {
       let kept = workspace.plan.part(layer)
       if kept == .input { forwardAttention(layer, row) }
-      if kept != .all { forwardFeedForward(layer, row, isRecomputed: true) }
+      if kept != .all { forwardUpper(layer, row, isRecomputed: true) }
       let isLast = layer == lowest.layer
       backwardLayer(layer, row, dResidual: dResidual, lowest: isLast ? lowest.stage : nil)
     }

@@ -18,13 +18,10 @@ extension Decoder {
   /// x + attention(norm(x)), then + feedForward(norm(·)).
   func forwardLayer(_ layer: Int, _ row: Row) {
     forwardAttention(layer, row)
-    forwardFeedForward(layer, row)
+    forwardUpper(layer, row)
   }
 
-  /// The first half of a layer: middle = x + attention(norm(x)).
-  ///
-  /// In the last layer `middle`, and all that follows from it, has the target rows only where
-  /// ``Row/narrowsTop`` says so: no other row of the last hidden states is asked for.
+  /// The first half of a layer: attended = attention(norm(x)).
   func forwardAttention(_ layer: Int, _ row: Row) {
     let saved = workspace.activations(layer, row)
     let input = workspace.residual(layer, rows: row.rows)
@@ -35,7 +32,16 @@ extension Decoder {
       normed, inverse: saved[.inputInverseRMS], x: input, gain: frozen.attentionNorm, rows: n,
       channels: c)
     attention(layer, row, saved, normed: normed)
+  }
 
+  /// Between the halves: middle = x + output(attended).
+  ///
+  /// In the last layer `middle`, and all that follows from it, has the target rows only where
+  /// ``Row/narrowsTop`` says so: no other row of the last hidden states is asked for.
+  private func forwardMiddle(_ layer: Int, _ row: Row, _ saved: LayerActivations) {
+    let input = workspace.residual(layer, rows: row.rows)
+    let frozen = weights.layers[layer]
+    let (n, c) = (row.rows, config.hiddenSize)
     let upper = row.upperRows(layer, of: config.layerCount)
     let attended = upperAttended(layer, row, saved)
     if upper < n {
@@ -71,11 +77,12 @@ extension Decoder {
     return attended
   }
 
-  /// The second half of a layer: output = middle + feedForward(norm(middle)).
+  /// The second half of a layer: middle = x + output(attended), then + feedForward(norm(middle)).
   ///
   /// - Parameter isRecomputed: the backward pass wants the activations again, not the result.
-  func forwardFeedForward(_ layer: Int, _ row: Row, isRecomputed: Bool = false) {
+  func forwardUpper(_ layer: Int, _ row: Row, isRecomputed: Bool = false) {
     let saved = workspace.activations(layer, row)
+    forwardMiddle(layer, row, saved)
     let frozen = weights.layers[layer]
     let (n, c) = (row.upperRows(layer, of: config.layerCount), config.hiddenSize)
     let output = workspace.residual(layer + 1, rows: n)

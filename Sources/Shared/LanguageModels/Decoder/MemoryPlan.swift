@@ -6,7 +6,7 @@
 /// the results have the same bits.
 package enum KeptPart: Sendable, Equatable {
   case all
-  /// Attention and its result; the feed-forward part is computed again from that.
+  /// What attention reads and returns; the rest is computed again from that and the layer's input.
   case attention
   /// The layer's input alone.
   case input
@@ -25,9 +25,9 @@ package struct MemoryPlan: Sendable, Equatable {
   package let attentionLayers: Int
   /// Bytes of the base model's file that stay mapped.
   package let mappedBytes: Int
-  /// Bytes of one layer's activations by half: what attention leaves, what feed-forward leaves.
+  /// Bytes of one layer's activations by half: up to what attention returns, and above.
   package let attentionBytes: Int
-  package let feedForwardBytes: Int
+  package let upperBytes: Int
   /// Bytes of the inputs of the trained layers and of the last layer's output.
   package let residualBytes: Int
   /// Bytes of the buffers that every layer uses anew.
@@ -37,9 +37,9 @@ package struct MemoryPlan: Sendable, Equatable {
 
   /// The plan for rows of `rows` tokens.
   ///
-  /// With a budget it is the one that computes least again: for a decoder it costs about the same
-  /// work a byte to compute the feed-forward part or the rest of a layer, but attention's share grows
-  /// with the context, so the feed-forward part comes first where contexts are long. Costs are in
+  /// With a budget it is the one that computes least again. A product costs the same work for each
+  /// byte that it gives back, whichever it is, but attention's cost grows with the context: what lies
+  /// above attention is cheaper a byte, the more so the longer the context. Costs are in
   /// multiplications a token; ties go to the plan that takes less memory.
   ///
   /// - Parameters:
@@ -61,7 +61,7 @@ package struct MemoryPlan: Sendable, Equatable {
     adapterBytes = 4 * factors * (trains ? 2 : 1)
     let widths = Self.halfWidths(config, modules: modules)
     attentionBytes = 4 * rows * widths.attention
-    feedForwardBytes = 4 * rows * widths.feedForward
+    upperBytes = 4 * rows * widths.upper
     residualBytes = 4 * rows * config.hiddenSize * (trained + 1)
     let scratch = Workspace.scratchWidths(config, modules: modules, trains: trains)
     scratchBytes = 4 * rows * scratch.reduce(0) { $0 + $1.width }
@@ -76,11 +76,11 @@ package struct MemoryPlan: Sendable, Equatable {
       for attention in 0...trained - kept {
         let bytes = Self.activationBytes(
           kept: kept, attention: attention, layers: config.layerCount,
-          attentionBytes: attentionBytes, feedForwardBytes: feedForwardBytes)
+          attentionBytes: attentionBytes, upperBytes: upperBytes)
         let isSmallest = kept == 0 && attention == 0
         guard bytes <= left || isSmallest else { continue }
         let work =
-          cost.feedForward * (trained - kept) + cost.attention * (trained - kept - attention)
+          cost.upper * (trained - kept) + cost.attention * (trained - kept - attention)
         if (work, bytes) < (best.cost, best.bytes) { best = (kept, attention, work, bytes) }
       }
     }
@@ -91,13 +91,13 @@ package struct MemoryPlan: Sendable, Equatable {
   package var activationBytes: Int {
     Self.activationBytes(
       kept: keptLayers, attention: attentionLayers, layers: layerCount,
-      attentionBytes: attentionBytes, feedForwardBytes: feedForwardBytes)
+      attentionBytes: attentionBytes, upperBytes: upperBytes)
   }
 
   /// Bytes of the activations that layers share since they are not kept.
   package var sharedActivationBytes: Int {
     (keptLayers + attentionLayers < layerCount ? attentionBytes : 0)
-      + (keptLayers < layerCount ? feedForwardBytes : 0)
+      + (keptLayers < layerCount ? upperBytes : 0)
   }
 
   /// Bytes of all buffers of the model; besides them there are the mapped weights, what the device
@@ -113,39 +113,39 @@ package struct MemoryPlan: Sendable, Equatable {
   }
 
   private static func activationBytes(
-    kept: Int, attention: Int, layers: Int, attentionBytes: Int, feedForwardBytes: Int
+    kept: Int, attention: Int, layers: Int, attentionBytes: Int, upperBytes: Int
   ) -> Int {
     attentionBytes * (kept + attention + (kept + attention < layers ? 1 : 0))
-      + feedForwardBytes * (kept + (kept < layers ? 1 : 0))
+      + upperBytes * (kept + (kept < layers ? 1 : 0))
   }
 
   /// Multiplications a token to compute a half of a layer again.
   private static func recomputation(
     _ config: DecoderConfig, context: Int
-  ) -> (attention: Int, feedForward: Int) {
+  ) -> (attention: Int, upper: Int) {
     let attention = config.headCount * config.headSize
     let keyValue = config.keyValueHeadCount * config.headSize
     return (
-      config.hiddenSize * (2 * attention + 2 * keyValue) + attention * context,
-      config.hiddenSize * 2 * config.intermediateSize
+      config.hiddenSize * (attention + 2 * keyValue) + attention * context,
+      config.hiddenSize * (attention + 2 * config.intermediateSize)
     )
   }
 
   /// Values a token that the activations of a layer take, by half.
   static func halfWidths(
     _ config: DecoderConfig, modules: [LoRAModule]
-  ) -> (attention: Int, feedForward: Int) {
-    var widest = (attention: 0, feedForward: 0)
+  ) -> (attention: Int, upper: Int) {
+    var widest = (attention: 0, upper: 0)
     for layer in 0..<config.layerCount {
-      var sum = (attention: 0, feedForward: 0)
+      var sum = (attention: 0, upper: 0)
       for tensor in Saved.allCases {
         let width = tensor.width(config) {
           rank(config, modules: modules, layer: layer, stage: $0)
         }
-        if tensor.isOfFeedForward { sum.feedForward += width } else { sum.attention += width }
+        if tensor.followsAttention { sum.upper += width } else { sum.attention += width }
       }
       widest.attention = max(widest.attention, sum.attention)
-      widest.feedForward = max(widest.feedForward, sum.feedForward)
+      widest.upper = max(widest.upper, sum.upper)
     }
     return widest
   }

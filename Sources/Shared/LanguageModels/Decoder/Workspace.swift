@@ -30,7 +30,7 @@ final class Workspace {
   private let residuals: [Buffer]
   /// Activations by half of the layers that keep them, topmost first, then those that layers share.
   private let attentionHalves: [Buffer]
-  private let feedForwardHalves: [Buffer]
+  private let upperHalves: [Buffer]
   private let layerWidths: [[Int]]
   private let layerCount: Int
   private let hiddenSize: Int
@@ -80,7 +80,7 @@ final class Workspace {
     }
     attentionHalves = try allocateHalves(
       widest.attention, kept: plan.keptLayers + plan.attentionLayers)
-    feedForwardHalves = try allocateHalves(widest.feedForward, kept: plan.keptLayers)
+    upperHalves = try allocateHalves(widest.upper, kept: plan.keptLayers)
     var positions: [(cosines: Buffer, sines: Buffer)] = []
     for half in halves {
       positions.append((try allocate(half, "cosines"), try allocate(half, "sines")))
@@ -89,7 +89,7 @@ final class Workspace {
   }
 
   deinit {
-    for buffer in scratch + residuals + attentionHalves + feedForwardHalves { device.release(buffer) }
+    for buffer in scratch + residuals + attentionHalves + upperHalves { device.release(buffer) }
     for pair in positions {
       device.release(pair.cosines)
       device.release(pair.sines)
@@ -143,7 +143,7 @@ final class Workspace {
     let depth = layerCount - 1 - layer
     return LayerActivations(
       attention: attentionHalves[min(depth, attentionHalves.count - 1)],
-      feedForward: feedForwardHalves[min(depth, feedForwardHalves.count - 1)],
+      upper: upperHalves[min(depth, upperHalves.count - 1)],
       widths: layerWidths[layer], rows: row.rows,
       upperRows: row.upperRows(layer, of: layerCount))
   }
