@@ -35,6 +35,10 @@ SPLIT           ?= train=.8,test=.2
 TRAIN_FLAGS     ?= --rank 16 --lora-alpha 32
 # reset or keep the optimizer's state from round to round
 OPTIMIZER_STATE ?= reset
+# Clients of a round: a share such as .25, or a number; empty means all. The plan says which.
+PARTICIPATION   ?=
+# The chance that a client is there in a round; empty means always. Needs PARTICIPATION.
+AVAILABILITY    ?=
 AGGREGATE_FLAGS ?=
 WEIGHTS         ?= records
 ARMS            ?= federated local
@@ -64,6 +68,17 @@ FEDERATED   := $(RUN)/arm-federated
 LOCAL       := $(RUN)/arm-local
 POOLED      := $(RUN)/arm-pooled
 
+# CLIENTS_002 are the clients of round 2: out of the plan, which Make brings about before it goes on, or all.
+ifneq ($(PARTICIPATION),)
+include $(RUN)/participation.mk
+endif
+$(foreach round,$(ROUND_IDS),$(eval CLIENTS_$(round) ?= $(CLIENT_IDS)))
+# EARLIER_003 are the rounds before round 3. $(call turn_before,ROUND,CLIENT): the client's round before
+# this one, empty for its first.
+SEEN        :=
+$(foreach round,$(ROUND_IDS),$(eval EARLIER_$(round) := $(SEEN))$(eval SEEN += $(round)))
+turn_before  = $(lastword $(foreach round,$(EARLIER_$(1)),$(if $(filter $(2),$(CLIENTS_$(round))),$(round))))
+
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .PHONY: all
@@ -80,7 +95,13 @@ $(RUN)/scored.jsonl: $(CORPUS) $(MODEL)
 $(PLAN): $(RUN)/scored.jsonl $(EXPERIMENT)
 	$(PARTITION) $< --clients $(CLIENTS) --by $(PARTITION_BY) --method $(METHOD) --alpha $(ALPHA) \
 	  --bins $(BINS) --min-records $(MIN_RECORDS) --split $(SPLIT) --seed $(SEED) \
-	  $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(KEEP),--keep $(KEEP)) -o $(@D)
+	  $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(KEEP),--keep $(KEEP)) \
+	  $(if $(PARTICIPATION),--rounds $(ROUNDS) --participation $(PARTICIPATION)) \
+	  $(if $(AVAILABILITY),--availability $(AVAILABILITY)) -o $(@D)
+
+$(RUN)/participation.mk: $(PLAN)
+	@sed -n 's/.*"participation":{[^[]*"clients":\[\[\(.*\)\]\]}.*/\1/p' $< | \
+	  sed 's/\],\[/\n/g; s/"//g; s/,/ /g' | awk '{ printf "CLIENTS_%03d := %s\n", NR, $$0 }' > $@.tmp && mv $@.tmp $@
 
 $(HELDOUT): $(PLAN)
 	@cat $(CLIENT_IDS:%=$(RUN)/shards/client-%.test.jsonl) > $@.tmp && mv $@.tmp $@
@@ -121,11 +142,13 @@ $(eval $(call evaluate,$(RUN)/eval/base.heldout.json,$(HELDOUT),))
 
 parent = $(if $(call before,$(1)),$(FEDERATED)/round-$(call before,$(1))/global.safetensors,$(INITIAL))
 ifneq ($(filter federated local,$(ARMS)),)
-$(foreach round,$(ROUND_IDS),$(foreach client,$(CLIENT_IDS),$(eval $(call \
+$(foreach round,$(ROUND_IDS),$(foreach client,$(CLIENTS_$(round)),$(eval $(call \
   train,$(FEDERATED),$(round),client-$(client),$(call parent,$(round)),$(RUN)/shards/client-$(client).train.jsonl,$(if \
-  $(call before,$(round)),$(FEDERATED)/round-$(call before,$(round))/client-$(client).safetensors)))))
+  $(call turn_before,$(round),$(client)),$(FEDERATED)/round-$(call turn_before,$(round),$(client))/client-$(client).safetensors)))))
 
-$(FEDERATED)/round-%/global.safetensors: $(foreach client,$(CLIENT_IDS),$(FEDERATED)/round-%/client-$(client).safetensors)
+$(foreach round,$(ROUND_IDS),$(eval $(FEDERATED)/round-$(round)/global.safetensors: \
+  $(foreach client,$(CLIENTS_$(round)),$(FEDERATED)/round-$(round)/client-$(client).safetensors)))
+$(ROUND_IDS:%=$(FEDERATED)/round-%/global.safetensors):
 	$(AGGREGATE) $^ --weights $(WEIGHTS) $(AGGREGATE_FLAGS) --report $(@D)/aggregate.jsonl -o $@
 endif
 
@@ -137,16 +160,20 @@ endif
 
 # --- arm: local (the same steps from the same start, never aggregated) ------------------------------
 
-# In the first round a client that will not aggregate does what the federated one does.
-local_parent = $(if $(call before,$(1)),$(if $(call before,$(call \
-  before,$(1))),$(LOCAL),$(FEDERATED))/round-$(call before,$(1))/client-$(2).safetensors,$(INITIAL))
+# A client trains when it has its turn. In the first round one that will not aggregate does what the
+# federated one does; a client that never has a turn keeps the adapter from which all start.
 local_home   = $(if $(call before,$(1)),$(LOCAL),$(FEDERATED))
+# $(call local_model,ROUND,CLIENT): what the client has after its turn in ROUND; no ROUND, no turn so far
+local_model  = $(if $(1),$(call local_home,$(1))/round-$(1)/client-$(2).safetensors,$(INITIAL))
+local_parent = $(call local_model,$(call turn_before,$(1),$(2)),$(2))
+# $(call local_last,ROUND,CLIENT): what it has after ROUND, whether or not that was its turn
+local_last   = $(if $(filter $(2),$(CLIENTS_$(1))),$(call local_model,$(1),$(2)),$(call local_parent,$(1),$(2)))
 ifneq ($(filter local,$(ARMS)),)
-$(foreach round,$(wordlist 2,$(words $(ROUND_IDS)),$(ROUND_IDS)),$(foreach client,$(CLIENT_IDS),$(eval $(call \
-  train,$(LOCAL),$(round),client-$(client),$(call local_parent,$(round),$(client)),$(RUN)/shards/client-$(client).train.jsonl,$(call \
-  local_parent,$(round),$(client))))))
+$(foreach round,$(wordlist 2,$(words $(ROUND_IDS)),$(ROUND_IDS)),$(foreach client,$(CLIENTS_$(round)),$(eval $(call \
+  train,$(LOCAL),$(round),client-$(client),$(call local_parent,$(round),$(client)),$(RUN)/shards/client-$(client).train.jsonl,$(if \
+  $(call turn_before,$(round),$(client)),$(call local_parent,$(round),$(client)))))))
 $(foreach round,$(ROUND_IDS),$(foreach client,$(CLIENT_IDS),$(eval $(call \
-  evaluate,$(LOCAL)/round-$(round)/eval/client-$(client).heldout.json,$(HELDOUT),$(call local_home,$(round))/round-$(round)/client-$(client).safetensors))))
+  evaluate,$(LOCAL)/round-$(round)/eval/client-$(client).heldout.json,$(HELDOUT),$(call local_last,$(round),$(client))))))
 EVALUATIONS += $(foreach client,$(CLIENT_IDS),$(LOCAL)/round-$(LAST_ROUND)/eval/client-$(client).heldout.json)
 endif
 
@@ -177,7 +204,7 @@ endif
 ifneq ($(filter local,$(ARMS)),)
 $(foreach client,$(CLIENT_IDS),$(eval $(call \
   evaluate,$(LOCAL)/round-$(LAST_ROUND)/eval/client-$(client).client-$(client).json,$(RUN)/shards/client-$(client).test.jsonl,$(call \
-  local_home,$(LAST_ROUND))/round-$(LAST_ROUND)/client-$(client).safetensors)))
+  local_last,$(LAST_ROUND),$(client)))))
 EVALUATIONS += $(foreach client,$(CLIENT_IDS),$(LOCAL)/round-$(LAST_ROUND)/eval/client-$(client).client-$(client).json)
 endif
 

@@ -18,6 +18,7 @@ struct PartitionCommand: ToolCommand {
         cl-score --tokenizer model.gguf corpus.jsonl.zst |
           cl-partition --clients 8 --by length --alpha 0.1 -o shards
         cl-partition --clients 4 --by label:source --plan-only scored.jsonl | jq '.imbalance.axes[0].njs'
+        cl-partition --describe shards | less
 
       Methods:
       \(PartitionerCatalog.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
@@ -29,8 +30,8 @@ struct PartitionCommand: ToolCommand {
   @Argument(help: "JSON Lines, plain or compressed; none or - is standard input.")
   var files: [String] = []
 
-  @Option(help: "Number of clients.")
-  var clients: Int
+  @Option(help: "Number of clients. natural, grouped and like know it themselves.")
+  var clients: Int?
 
   @Option(help: "Property to divide by: \(PropertyChoice.expectation).")
   var by: String?
@@ -47,6 +48,21 @@ struct PartitionCommand: ToolCommand {
   @Option(help: "Records that each client gets at least.")
   var minRecords: Int = 1
 
+  @Option(help: "Records that each client gets at most; the others are left out.")
+  var maxRecords: Int?
+
+  @Option(help: "Field whose equal values stay with one client, for example cl_score.cluster.")
+  var groupBy: String?
+
+  @Option(help: "Rounds of a federation: the plan says which clients take part in each.")
+  var rounds: Int?
+
+  @Option(help: "Clients of a round: a share such as 0.25, or a number.")
+  var participation: String?
+
+  @Option(help: "Chance that a client is there in a round.")
+  var availability: Double?
+
   @Option(help: "Parts of each client's records, by shares that sum to 1; none keeps them together.")
   var split: String = "train=.8,validation=.1,test=.1"
 
@@ -56,8 +72,11 @@ struct PartitionCommand: ToolCommand {
   @Option(help: "Use only N records, drawn at random.")
   var sample: Int?
 
-  @Option(help: "How records are assigned: exact.")
-  var assign: String = "exact"
+  @Option(help: "exact: all together, in two passes; hash: each by its content, in one pass.")
+  var assign: String?
+
+  @Option(help: "Assign by hash as this plan does: its clients, bins, shares, split and seed.")
+  var plan: String?
 
   @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
   var field: [String] = []
@@ -68,17 +87,22 @@ struct PartitionCommand: ToolCommand {
   @Flag(help: "Write no shards, but all records with their client as cl_shard.")
   var annotate = false
 
+  @Flag(help: "Divide nothing: tell how uneven the shards in these folders or files are.")
+  var describe = false
+
   mutating func run(_ tool: Tool) throws {
+    if describe { return try describeShards(tool) }
     let request = try request()
     let paths = try tool.inputs(files)
+    if request.usesHash { return try runHash(tool, request, paths) }
     let folder = writesShards ? try ShardFolder(common.output, request: request) : nil
     let scan = RecordScan(
       paths: paths, choice: request.choice, layout: try RecordLayout(fieldOptions: field),
-      skipInvalid: common.skipInvalid, spoolFolder: planOnly ? nil : folder?.path ?? ShardFolder.temporary)
+      groupBy: groupBy, skipInvalid: common.skipInvalid, spoolFolder: planOnly ? nil : folder?.path ?? ShardFolder.temporary)
     let progress = Progress(tool)
     try scan.read(onSkip: tool.reportSkipped) { count in progress.show("\(count) records read") }
     progress.finish()
-    if annotate && scan.table.count == 0 { return try finish(tool, scan, nil, in: nil) }
+    if annotate && scan.table.count == 0 { return try finish(tool, scan.inputs, nil, in: nil) }
     let outcome = try Plan.make(
       request, table: scan.table, inputs: scan.inputs,
       tool: "\(Self.toolName) \(BuildInfo.version)")
@@ -94,11 +118,11 @@ struct PartitionCommand: ToolCommand {
       }
       try sink.close()
     }
-    tool.detail(PlanSummary.text(plan))
-    try finish(tool, scan, plan, in: folder)
+    show(plan, tool)
+    try finish(tool, scan.inputs, plan, in: folder)
   }
 
-  private var writesShards: Bool { !planOnly && !annotate }
+  var writesShards: Bool { !planOnly && !annotate }
 
   private func request() throws -> PartitionRequest {
     if planOnly && annotate {
@@ -108,21 +132,52 @@ struct PartitionCommand: ToolCommand {
       throw UsageError(
         "no folder for the shards", hint: "name one with -o, or ask for --plan-only or --annotate")
     }
-    guard assign == "exact" else {
-      throw PartitionError.invalidOption("--assign", value: assign, expected: "exact")
+    guard ["exact", "hash", nil].contains(assign), plan == nil || assign != "exact" else {
+      throw PartitionError.invalidOption(
+        "--assign", value: assign ?? "", expected: plan == nil ? "exact or hash" : "hash with --plan")
     }
+    if let plan { return try request(of: PlanFile(path: plan)) }
     return try PartitionRequest(
       clients: clients, method: method, alpha: alpha, by: by, bins: bins, minimum: minRecords,
-      split: split == "none" ? nil : split,
-      selection: try Selection(keep: keep, sample: sample), seed: Seed(common.seed))
+      maximum: maxRecords, split: split == "none" ? nil : split,
+      selection: try Selection(keep: keep, sample: sample), groupBy: groupBy,
+      participation: try schedule(), usesHash: assign == "hash", seed: Seed(common.seed))
   }
 
-  private func finish(
-    _ tool: Tool, _ scan: RecordScan, _ plan: Plan?, in folder: ShardFolder?
+  /// What a plan did, for more records.
+  private func request(of known: PlanFile) throws -> PartitionRequest {
+    if by != nil || bins != nil || clients != nil || method != "dirichlet" {
+      throw UsageError("--plan says by itself what --clients, --method, --by and --bins would")
+    }
+    let parts = known.split.parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",")
+    return try PartitionRequest(
+      clients: nil, method: "like:\(known.path)", alpha: alpha, minimum: minRecords,
+      maximum: maxRecords, split: parts.isEmpty ? nil : parts,
+      selection: try Selection(keep: keep, sample: sample), groupBy: groupBy,
+      participation: try schedule(), usesHash: true, seed: Seed(known.seed))
+  }
+
+  private func schedule() throws -> Participation? {
+    guard let rounds else {
+      if participation != nil || availability != nil {
+        throw UsageError("--participation and --availability need --rounds")
+      }
+      return nil
+    }
+    return try Participation(rounds: rounds, amount: participation, availability: availability)
+  }
+
+  func show(_ plan: Plan, _ tool: Tool) {
+    tool.detail(PlanSummary.text(plan))
+    for line in PlanSummary.picture(plan, Locale.picture) { tool.detail(line) }
+  }
+
+  func finish(
+    _ tool: Tool, _ read: [Plan.Input], _ plan: Plan?, in folder: ShardFolder?
   ) throws {
-    let skipped = scan.inputs.reduce(0) { $0 + $1.skipped }
+    let skipped = read.reduce(0) { $0 + $1.skipped }
     if skipped > 0 { tool.note("\(skipped) bad lines skipped") }
-    let inputs = scan.inputs.map {
+    let inputs = read.map {
       Manifest.File(name: $0.name, bytes: $0.bytes, sha256: $0.sha256)
     }
     var outputs: [Manifest.File] = []

@@ -13,7 +13,7 @@ import Testing
   init() throws { folder = try TemporaryDirectory() }
 
   private func request(
-    clients: Int = 4, method: String = "dirichlet", by: String? = "length", alpha: Double = 0.3,
+    clients: Int? = 4, method: String = "dirichlet", by: String? = "length", alpha: Double = 0.3,
     minimum: Int = 1, split: String? = nil, selection: Selection = .all, seed: UInt64 = 1
   ) throws -> PartitionRequest {
     try PartitionRequest(
@@ -45,7 +45,7 @@ import Testing
     let lines = Corpus.lines(300)
     let input = try folder.write("in.jsonl", lines.joined(separator: "\n"))
     let request = try request(
-      clients: 7, method: method.text, alpha: method.alpha, minimum: 20,
+      clients: method.clients, method: method.text, by: method.by, alpha: method.alpha, minimum: 20,
       split: "train=.7,validation=.2,test=.1")
     let plan = try partition(request, [input], to: "out")
     let shards = try shardLines(plan, in: "out")

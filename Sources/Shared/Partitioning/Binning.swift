@@ -132,11 +132,11 @@ package struct RecordBins: Sendable {
   }
 
   /// - Parameters:
-  ///   - rule: for numeric axes; a label has a bin a value.
+  ///   - rule: of each numeric axis; a label has a bin a value.
   ///   - axes: axes that the table has.
   /// - Throws: ``PartitionError/tooManyCells(bins:clients:limit:)``.
   package init(
-    table: RecordTable, axes: [Axis], rule: BinningRule, clients: Int
+    table: RecordTable, axes: [Axis], rule: (Axis) -> BinningRule, clients: Int
   ) throws(PartitionError) {
     var binnings: [Binning] = []
     var binOf = [Int32](repeating: 0, count: table.count)
@@ -147,12 +147,10 @@ package struct RecordBins: Sendable {
       if axis.isLabel {
         binning = Binning(axis: axis, cuts: .categories(table.labelNames))
       } else {
-        binning = Binning(axis: axis, rule: rule, sorted: values.sorted())
+        binning = Binning(axis: axis, rule: rule(axis), sorted: values.sorted())
       }
       total *= binning.count
-      guard total * clients <= CountMatrix.cellLimit else {
-        throw .tooManyCells(bins: total, clients: clients, limit: CountMatrix.cellLimit)
-      }
+      try CountMatrix.check(bins: total, clients: clients)
       for (index, value) in values.enumerated() {
         binOf[index] = binOf[index] * Int32(binning.count) + Int32(binning.bin(of: value))
       }
@@ -161,6 +159,29 @@ package struct RecordBins: Sendable {
     self.binnings = binnings
     self.binOf = binOf
     count = total
+  }
+
+  /// The same rule for all axes.
+  package init(
+    table: RecordTable, axes: [Axis], rule: BinningRule, clients: Int
+  ) throws(PartitionError) {
+    try self.init(table: table, axes: axes, rule: { _ in rule }, clients: clients)
+  }
+
+  /// The same bins for some of the records.
+  package func selecting(_ records: [Int]) -> RecordBins {
+    RecordBins(binnings: binnings, count: count, binOf: records.map { binOf[$0] })
+  }
+
+  /// Bins of records that are not in memory.
+  init(binnings: [Binning]) {
+    self.init(binnings: binnings, binOf: [])
+  }
+
+  private init(binnings: [Binning], count: Int, binOf: [Int32]) {
+    self.binnings = binnings
+    self.count = count
+    self.binOf = binOf
   }
 
   /// Groups without a property, such as the clients.
@@ -172,9 +193,13 @@ package struct RecordBins: Sendable {
 
   /// Bins made elsewhere.
   package init(binning: Binning, binOf: [Int32]) {
-    binnings = [binning]
-    count = binning.count
-    self.binOf = binOf
+    self.init(binnings: [binning], binOf: binOf)
+  }
+
+  /// Joint bins made elsewhere.
+  package init(binnings: [Binning], binOf: [Int32]) {
+    self.init(
+      binnings: binnings, count: binnings.reduce(1) { $0 * $1.count }, binOf: binOf)
   }
 
   /// The path of the bin's own random stream.

@@ -9,6 +9,14 @@ package struct CountMatrix: Sendable, Equatable {
   /// Cells beyond which a partition is refused (200 MB a matrix).
   package static let cellLimit = 25_000_000
 
+  /// - Throws: ``PartitionError/tooManyCells(bins:clients:limit:)``.
+  static func check(bins: Int, clients: Int) throws(PartitionError) {
+    let (cells, overflow) = bins.multipliedReportingOverflow(by: clients)
+    if overflow || cells > cellLimit {
+      throw .tooManyCells(bins: bins, clients: clients, limit: cellLimit)
+    }
+  }
+
   package init(clients: Int, bins: Int) {
     self.clients = clients
     self.bins = bins

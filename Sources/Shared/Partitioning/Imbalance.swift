@@ -39,6 +39,12 @@ package struct Imbalance: Sendable {
   package static let binCount = 10
   package static let jointBinCount = 5
 
+  init(axes: [OneAxis], quantities: [Quantity]) {
+    self.axes = axes
+    self.quantities = quantities
+    joint = []
+  }
+
   /// - Throws: ``PartitionError/tooManyCells(bins:clients:limit:)``.
   package init(table: RecordTable, clientOf: [Int32], clients: Int) throws(PartitionError) {
     var single: [OneAxis] = []
@@ -115,6 +121,13 @@ package struct Amounts: Sendable {
   /// Sum of quality times length: the quality-weighted length.
   package let qualityMass: [Double]?
 
+  init(records: [Double], length: [Double], sentences: [Double]?, qualityMass: [Double]?) {
+    self.records = records
+    self.length = length
+    self.sentences = sentences
+    self.qualityMass = qualityMass
+  }
+
   package init(table: RecordTable, clientOf: [Int32], clients: Int) {
     func sums(_ value: (Int) -> Double) -> [Double] {
       var sums = [Double](repeating: 0, count: clients)
@@ -129,7 +142,8 @@ package struct Amounts: Sendable {
   }
 
   package var named: [(name: String, values: [Double])] {
-    var result = [("records", records), ("length", length)]
+    var result = [("records", records)]
+    if !length.isEmpty || records.isEmpty { result.append(("length", length)) }
     if let sentences { result.append(("sentences", sentences)) }
     if let qualityMass { result.append(("quality_mass", qualityMass)) }
     return result

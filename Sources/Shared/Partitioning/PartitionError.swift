@@ -13,6 +13,18 @@ package enum PartitionError: Error, Equatable {
   case unsuitableProperty(method: String, property: String, expected: String)
   /// `clients` times `minimum` exceeds the number of records.
   case tooFewRecords(records: Int, clients: Int, minimum: Int)
+  /// Fewer different values of the field than clients that are to own them.
+  case tooFewOwners(owners: Int, clients: Int)
+  /// Whole groups cannot give every client its minimum.
+  case tooFewGroups(groups: Int, clients: Int, minimum: Int)
+  /// No record has the field that groups are made by.
+  case noGroups(field: String)
+  /// One-pass assignment of what can only be divided with all records in sight.
+  case needsPlan(String)
+  /// A folder without shards.
+  case noShards(path: String)
+  /// A file that should be a plan.
+  case unreadablePlan(path: String, reason: String)
   /// Bins times clients would not fit in memory.
   case tooManyCells(bins: Int, clients: Int, limit: Int)
   /// The second reading of an input gave other bytes than the first.
@@ -24,8 +36,10 @@ package enum PartitionError: Error, Equatable {
 extension PartitionError: Diagnosable {
   package var category: FailureCategory {
     switch self {
-    case .unknownMethod, .invalidOption, .missingProperty, .unsuitableProperty: .usage
-    case .tooFewRecords, .tooManyCells: .badData
+    case .unknownMethod, .invalidOption, .missingProperty, .unsuitableProperty, .needsPlan: .usage
+    case .tooFewRecords, .tooManyCells, .tooFewOwners, .tooFewGroups, .noGroups, .unreadablePlan:
+      .badData
+    case .noShards: .noInput
     case .inputChanged: .inputOutput
     case .foreignShard: .cannotCreate
     }
@@ -33,7 +47,9 @@ extension PartitionError: Diagnosable {
 
   package var location: String? {
     switch self {
-    case .inputChanged(let path), .foreignShard(let path): path
+    case .inputChanged(let path), .foreignShard(let path), .unreadablePlan(let path, _),
+      .noShards(let path):
+      path
     default: nil
     }
   }
@@ -50,6 +66,14 @@ extension PartitionError: Diagnosable {
       "\(method): expected \(expected), found \"\(property)\""
     case .tooFewRecords(let records, let clients, let minimum):
       "\(records) records are too few for \(clients) clients with at least \(minimum) each"
+    case .tooFewOwners(let owners, let clients):
+      "\(owners) different values are no match for \(clients) clients"
+    case .tooFewGroups(let groups, let clients, let minimum):
+      "\(groups) whole groups cannot give \(clients) clients at least \(minimum) records each"
+    case .needsPlan(let what): "--assign hash: \(what) has to see all records first"
+    case .noShards: "no shards in it: expected *.jsonl or *.ndjson, plain or compressed"
+    case .noGroups(let field): "--group-by: no record has the field \"\(field)\""
+    case .unreadablePlan(_, let reason): "no plan: \(reason)"
     case .tooManyCells(let bins, let clients, let limit):
       "\(bins) bins for \(clients) clients are more than \(limit) cells"
     case .inputChanged: "changed while it was read"
@@ -61,6 +85,10 @@ extension PartitionError: Diagnosable {
     switch self {
     case .tooFewRecords(_, _, let minimum):
       minimum > 1 ? "ask for fewer --clients or a smaller --min-records" : "ask for fewer --clients"
+    case .tooFewOwners: "leave --clients away, or ask for fewer"
+    case .needsPlan:
+      "give --bins edges:A,B,…, or make a plan of a sample by --plan-only and name it with --plan"
+    case .tooFewGroups: "ask for fewer --clients or a smaller --min-records"
     case .tooManyCells: "divide by a property with fewer values, or by --bins quantile:10"
     case .foreignShard: "remove the folder, or name another one with -o"
     default: nil

@@ -15,6 +15,12 @@ package enum PropertyNeed: Sendable {
   case ranking
   /// A count a record that is to be shared out; the records themselves without `--by`.
   case amount
+  /// The bins of a label.
+  case labels
+  /// The bins of two properties.
+  case pair
+  /// Whatever the method itself asks for.
+  case anything
 }
 
 /// A way to divide records over clients.
@@ -33,7 +39,39 @@ package protocol Partitioner: Sendable {
   /// - Throws: ``PartitionError/invalidOption(_:value:expected:)``.
   init(alpha: Double, argument: String?) throws(PartitionError)
 
+  /// The property to divide by, in the words of `--by`.
+  ///
+  /// - Parameter given: what `--by` says. A method whose argument names the property returns that.
+  func property(given: String?) throws(PartitionError) -> String?
+  /// How the property is cut into bins, and how each axis of it is.
+  func binning(given: BinningRule?, axes: Int) -> BinningRule
+  func rule(for axis: Axis, _ binning: BinningRule) -> BinningRule
+  /// The number of clients.
+  ///
+  /// - Parameters:
+  ///   - asked: `--clients`; never nil unless ``PropertyNeed/labels`` or ``PropertyNeed/anything``.
+  ///   - binSizes: records of each bin.
+  func clientCount(asked: Int?, binSizes: [Int], minimum: Int) throws(PartitionError) -> Int
+
   func divide(_ problem: PartitionProblem) -> Division
+
+  /// The clients' shares of one bin, where they can be drawn without having seen the records; nil if
+  /// not. What `--assign hash` uses.
+  ///
+  /// - Parameter streamName: ``RecordBins/streamName(of:)``; empty without a property.
+  func shares(ofBin streamName: String, clients: Int, seed: Seed) -> [Double]?
+}
+
+extension Partitioner {
+  package func shares(ofBin streamName: String, clients: Int, seed: Seed) -> [Double]? { nil }
+  package func property(given: String?) throws(PartitionError) -> String? { given }
+  package func binning(given: BinningRule?, axes: Int) -> BinningRule {
+    given ?? .quantile(axes > 1 ? Imbalance.jointBinCount : Imbalance.binCount)
+  }
+  package func rule(for axis: Axis, _ binning: BinningRule) -> BinningRule { binning }
+  package func clientCount(
+    asked: Int?, binSizes: [Int], minimum: Int
+  ) throws(PartitionError) -> Int { asked ?? 1 }
 }
 
 /// What is to be divided.

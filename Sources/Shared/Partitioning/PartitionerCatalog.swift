@@ -9,6 +9,12 @@ package enum PartitionerCatalog {
     Quantity.self,
     Rank.self,
     LabelShards.self,
+    Pathological.self,
+    Natural.self,
+    Grouped.self,
+    OnlyAxis.self,
+    Joint.self,
+    LikePlan.self,
   ]
 
   package static var names: [String] { all.map { $0.name } }

@@ -17,13 +17,15 @@ extension Plan {
       writer.field("records", recordCount)
       writer.field("out_of_range", outOfRange)
       writer.field("not_sampled", notSampled)
-      writer.field("length_unit", lengthUnit.rawValue)
+      if request.maximum != nil { writer.field("over_maximum", overMaximum) }
+      writer.field("length_unit", ifPresent: lengthUnit?.rawValue)
       writeBins(to: &writer)
       writer.array("clients") { writer in
         for client in 0..<request.clients { write(client: client, to: &writer) }
       }
       writer.object("imbalance") { imbalance.write(to: &$0) }
       writeRepair(to: &writer)
+      if let participation = request.participation { write(participation, to: &writer) }
     }
     writer.newline()
     return writer.bytes
@@ -39,7 +41,9 @@ extension Plan {
       writer.field("alpha", request.alpha)
       writer.field("bins", request.binning.name)
       writer.field("min_records", request.minimum)
-      writer.field("assign", "exact")
+      writer.field("max_records", ifPresent: request.maximum)
+      writer.field("assign", request.usesHash ? "hash" : "exact")
+      writer.field("group_by", ifPresent: request.groupBy)
       writer.field("keep", ifPresent: request.selection.rangeName)
       writer.field("sample", ifPresent: request.selection.sample)
       if !request.split.parts.isEmpty {
@@ -93,6 +97,19 @@ extension Plan {
     }
   }
 
+  private func write(_ participation: Participation, to writer: inout JSONWriter) {
+    writer.object("participation") { writer in
+      writer.field("rounds", participation.rounds)
+      writer.field("per_round", participation.clientsPerRound(of: request.clients))
+      writer.field("availability", participation.availability)
+      writer.array("clients") { writer in
+        for round in participation.schedule(clients: request.clients, seed: request.seed) {
+          writer.array { for client in round { $0.value(clientID(client)) } }
+        }
+      }
+    }
+  }
+
   private func writeRepair(to writer: inout JSONWriter) {
     writer.object("repair") { writer in
       writer.field("moved", moves.reduce(0) { $0 + $1.records })
@@ -107,92 +124,5 @@ extension Plan {
         }
       }
     }
-  }
-}
-
-extension Imbalance {
-  fileprivate func write(to writer: inout JSONWriter) {
-    writer.array("axes") { writer in
-      for axis in axes { writer.object { axis.write(to: &$0) } }
-    }
-    writer.array("joint") { writer in
-      for pair in joint {
-        writer.object { writer in
-          writer.field("axes", pair.axes.map(\.name))
-          pair.indices.write(to: &writer)
-          writer.field("interaction", pair.interaction)
-        }
-      }
-    }
-    writer.array("quantity") { writer in
-      for quantity in quantities {
-        writer.object { writer in
-          writer.field("of", quantity.name)
-          writer.field("gini", quantity.indices.gini)
-          writer.field("effective_clients", quantity.indices.effectiveClients)
-        }
-      }
-    }
-  }
-}
-
-extension Imbalance.OneAxis {
-  fileprivate func write(to writer: inout JSONWriter) {
-    binning.write(to: &writer)
-    if let range {
-      writer.number("minimum", range.low)
-      writer.number("maximum", range.high)
-    }
-    counts.write("counts", to: &writer)
-    indices.write(to: &writer)
-    if let distance {
-      writer.field("w1", distance)
-      writer.field("w1_unit", axis.isCount ? "octaves" : "points")
-    }
-  }
-}
-
-extension InformationIndices {
-  fileprivate func write(to writer: inout JSONWriter) {
-    writer.field("gjs", divergence)
-    writer.field("bias", bias)
-    writer.field("njs", normalised)
-    writer.field("hellinger", hellinger)
-    writer.field("g", g)
-    writer.field("df", degreesOfFreedom)
-    writer.field("p", pValue)
-  }
-}
-
-extension Binning {
-  fileprivate func write(to writer: inout JSONWriter) {
-    writer.field("axis", axis.name)
-    switch cuts {
-    case .edges(let edges):
-      writer.array("edges") { for edge in edges { $0.number(edge) } }
-    case .categories(let names): writer.field("values", names)
-    }
-  }
-}
-
-extension CountMatrix {
-  fileprivate func write(_ name: String, to writer: inout JSONWriter) {
-    writer.array(name) { writer in
-      for client in 0..<clients {
-        writer.array { for count in row(client) { $0.value(count) } }
-      }
-    }
-  }
-}
-
-extension JSONWriter {
-  /// A number without a fraction is written as an integer.
-  fileprivate mutating func number(_ value: Double) {
-    if let whole = Int(exactly: value) { self.value(whole) } else { self.value(value) }
-  }
-
-  fileprivate mutating func number(_ name: String, _ value: Double) {
-    key(name)
-    number(value)
   }
 }

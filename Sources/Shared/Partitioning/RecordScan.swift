@@ -28,10 +28,10 @@ package final class RecordScan {
   ///     not be read a second time.
   package init(
     paths: [String], choice: PropertyChoice?, layout: RecordLayout = RecordLayout(),
-    skipInvalid: Int = 0, spoolFolder: String?
+    groupBy: String? = nil, skipInvalid: Int = 0, spoolFolder: String?
   ) {
     self.paths = paths
-    table = RecordTable(choice: choice, layout: layout)
+    table = RecordTable(choice: choice, layout: layout, groupBy: groupBy)
     skipLimit = skipInvalid
     self.spoolFolder = spoolFolder
   }
@@ -112,16 +112,5 @@ package final class RecordScan {
 
   private static func isBlank(_ line: UnsafeRawBufferPointer) -> Bool {
     line.allSatisfy { $0 == 0x20 || $0 == 0x09 }
-  }
-
-  /// Size and digest of what passes.
-  private final class Meter {
-    var count = 0
-    let digest = ContentDigest()
-
-    func take(_ bytes: UnsafeRawBufferPointer) {
-      count += bytes.count
-      digest.update(bytes)
-    }
   }
 }

@@ -15,6 +15,13 @@ package struct RecordTable: Sendable {
   private let required: Set<Axis>
   private let requiresTokens: Bool
   private let layout: RecordLayout
+  /// For each record what `--group-by` gives it as a name; 0 without one. Nil if nothing was asked.
+  package private(set) var groupNames: [UInt64]?
+  /// For each record the name of its cluster of near-duplicates (`cl_score.cluster`), 0 without
+  /// one; nil if no record has one.
+  package private(set) var clusterNames: [UInt64]?
+  private let groupPath: FieldPath?
+  private let labelPath: FieldPath?
   /// In the order of ``Axis/numeric``; nil once a record lacked it.
   private var columns: [[Double]?]
   private var labels: [Double] = []
@@ -23,9 +30,15 @@ package struct RecordTable: Sendable {
   /// Records that a partition can hold: their numbers are stored in 32 bits.
   package static let limit = Int(Int32.max)
 
-  package init(choice: PropertyChoice?, layout: RecordLayout = RecordLayout()) {
+  /// - Parameter groupBy: the field, or dotted path, whose equal values keep records together.
+  package init(
+    choice: PropertyChoice?, layout: RecordLayout = RecordLayout(), groupBy: String? = nil
+  ) {
     let axes = choice?.axes ?? []
     label = axes.first { $0.isLabel }
+    if case .label(let field)? = label { labelPath = FieldPath(field) } else { labelPath = nil }
+    groupPath = groupBy.map(FieldPath.init)
+    groupNames = groupBy == nil ? nil : []
     required = Set(axes).union([.length])
     requiresTokens = choice?.requiresTokens ?? false
     self.layout = layout
@@ -49,7 +62,7 @@ package struct RecordTable: Sendable {
   /// - Throws: ``RecordError`` if a required field is missing or of another type. The table is then
   ///   as before.
   package mutating func append(_ fields: RecordFields) throws(RecordError) {
-    let score = try RecordScore(of: fields)
+    let score = try ScoreFields(of: fields)
     let (length, unit) = try self.length(of: fields, score: score)
     let values: [Double?] = [
       Double(length), score?.sentences.map(Double.init), score?.quality, score?.score,
@@ -62,10 +75,18 @@ package struct RecordTable: Sendable {
           fields.location, field: field, expected: "finite number", found: "\(value)")
       }
     }
-    if case .label(let field)? = label {
-      let name = try Self.labelValue(of: fields, field: field)
+    let group = try groupPath.map { (path) throws(RecordError) in
+      try path.find(in: fields).flatMap { FieldPath.name($0.kind, $0.bytes) } ?? 0
+    }
+    if let labelPath {
+      let name = try Self.labelValue(of: fields, path: labelPath)
       labels.append(Double(index(ofLabel: name)))
     }
+    if let group { groupNames?.append(group) }
+    if score?.cluster != nil, clusterNames == nil {
+      clusterNames = [UInt64](repeating: 0, count: count)
+    }
+    clusterNames?.append(score?.cluster ?? 0)
     lengthUnit = unit
     for (index, value) in values.enumerated() {
       if let value { columns[index]?.append(value) } else { columns[index] = nil }
@@ -89,6 +110,8 @@ package struct RecordTable: Sendable {
     result.count = records.count
     result.columns = columns.map { column in column.map { values in records.map { values[$0] } } }
     if label != nil { result.labels = records.map { labels[$0] } }
+    result.groupNames = groupNames.map { names in records.map { names[$0] } }
+    result.clusterNames = clusterNames.map { names in records.map { names[$0] } }
     return result
   }
 
@@ -99,26 +122,20 @@ package struct RecordTable: Sendable {
   }
 
   private static func labelValue(
-    of fields: RecordFields, field: String
+    of fields: RecordFields, path: FieldPath
   ) throws(RecordError) -> [UInt8] {
-    guard let value = try fields.value(at: field) else {
-      throw .missingField(fields.location, field: field)
+    guard let value = try path.find(in: fields) else {
+      throw .missingField(fields.location, field: path.text)
     }
-    switch value {
-    case .string(let text): return Array(text.utf8)
-    case .integer(let number): return Array("\(number)".utf8)
-    case .double(let number): return Array("\(number)".utf8)
-    case .boolean(let flag): return Array("\(flag)".utf8)
-    case .null, .array, .object:
-      throw .wrongType(
-        fields.location, field: field, expected: "string, number or boolean",
-        found: value.kind.rawValue)
-    }
+    if let text = FieldPath.text(value.kind, value.bytes) { return text }
+    throw .wrongType(
+      fields.location, field: path.text, expected: "string, number or boolean",
+      found: value.kind.rawValue)
   }
 
   /// The record's length in the unit that the first record had.
   private func length(
-    of fields: RecordFields, score: RecordScore?
+    of fields: RecordFields, score: ScoreFields?
   ) throws(RecordError) -> (Int, LengthUnit) {
     if lengthUnit == nil || lengthUnit == .tokens {
       if let tokens = score?.tokens { return (tokens, .tokens) }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
-internal import Records
+package import Records
 package import Streams
 
 /// The folder that a partition is written to: one file a client and split, and `plan.json`.
@@ -23,6 +23,11 @@ package struct ShardFolder: Sendable {
     while path.count > 1, path.hasSuffix("/") { path.removeLast() }
     self.path = path
     try FileSystem.createDirectory(path)
+    if request.clients > 0 { try refuseForeignShards(request) }
+  }
+
+  /// - Throws: ``PartitionError/foreignShard(path:)``.
+  private func refuseForeignShards(_ request: PartitionRequest) throws {
     let names: [String?] =
       request.split.parts.isEmpty ? [nil] : request.split.parts.map { $0.name }
     var own: Set<String> = []
@@ -51,13 +56,15 @@ package struct ShardFolder: Sendable {
   /// - Returns: the plan with the files' sizes and digests.
   package func write(_ outcome: Plan.Outcome, from scan: RecordScan) throws -> Plan {
     var plan = outcome.plan
+    try refuseForeignShards(plan.request)
     unlink(planPath)
     let parts = max(1, plan.request.split.parts.count)
     let fileCount = plan.request.clients * parts
     for start in stride(from: 0, to: fileCount, by: Self.openLimit) {
       let group = start..<min(start + Self.openLimit, fileCount)
       let shards = try group.map { index in
-        try Shard(path: file(plan.files[index / parts][index % parts].name))
+        try ShardFile(
+          path: file(plan.files[index / parts][index % parts].name), openFiles: group.count)
       }
       try scan.forEachRecord { record, line, _ in
         let client = Int(outcome.clientOf[record])
@@ -65,41 +72,60 @@ package struct ShardFolder: Sendable {
         if group.contains(index) { try shards[index - start].append(line) }
       }
       for (index, shard) in zip(group, shards) {
-        try shard.close()
+        plan.files[index / parts][index % parts].sha256 = try shard.close()
         plan.files[index / parts][index % parts].bytes = shard.bytes
-        plan.files[index / parts][index % parts].sha256 = shard.digest.hexadecimal()
       }
     }
+    try write(plan)
+    return plan
+  }
+
+  /// Writes the shards of a one-pass partition while `body` reads, and then the plan.
+  ///
+  /// - Parameters:
+  ///   - body: reads the records, handing each one to the function that it is given.
+  ///   - plan: the plan of what was read.
+  package func write(
+    _ request: PartitionRequest,
+    body: ((UnsafeRawBufferPointer, _ client: Int, _ part: Int) throws -> Void) throws -> Void,
+    plan makePlan: () throws -> Plan
+  ) throws -> Plan {
+    try refuseForeignShards(request)
+    let names: [String?] =
+      request.split.parts.isEmpty ? [nil] : request.split.parts.map { $0.name }
+    let fileCount = request.clients * names.count
+    let limit = ShardFile.openLimit()
+    guard fileCount <= limit else {
+      throw PartitionError.invalidOption(
+        "--clients", value: "\(request.clients)",
+        expected: "at most \(limit) files in one pass, as many as may be open (ulimit -n)")
+    }
+    unlink(planPath)
+    let shards = try (0..<fileCount).map { index in
+      let name = Plan.fileName(
+        client: index / names.count, clients: request.clients, split: names[index % names.count])
+      return try ShardFile(path: file(name), openFiles: fileCount)
+    }
+    try body { line, client, part in try shards[client * names.count + part].append(line) }
+    var plan = try makePlan()
+    for (index, shard) in shards.enumerated() {
+      plan.files[index / names.count][index % names.count].sha256 = try shard.close()
+      plan.files[index / names.count][index % names.count].bytes = shard.bytes
+    }
+    try write(plan)
+    return plan
+  }
+
+  private func write(_ plan: Plan) throws {
     let sink = try OutputSink(path: planPath)
     try sink.write(plan.json())
     try sink.close()
-    return plan
   }
 
   package var planPath: String { file(Self.planName) }
 
   /// The path of a file in the folder.
   package func file(_ name: String) -> String { path == "/" ? "/\(name)" : "\(path)/\(name)" }
-
-  /// One open shard file.
-  private final class Shard {
-    let digest = ContentDigest()
-    private(set) var bytes = 0
-    private let sink: OutputSink
-    private static let newline: [UInt8] = [0x0a]
-
-    init(path: String) throws(StreamError) { sink = try OutputSink(path: path) }
-
-    func append(_ line: UnsafeRawBufferPointer) throws(StreamError) {
-      digest.update(line)
-      digest.update(Self.newline)
-      try sink.write(line)
-      try sink.write(Self.newline)
-      bytes += line.count + 1
-    }
-
-    func close() throws(StreamError) { try sink.close() }
-  }
 }
 
 /// Adds each record's client as `cl_shard`: a filter that keeps the order and every other byte.
@@ -115,14 +141,24 @@ package enum ShardAnnotation {
     try scan.forEachRecord { record, line, location in
       let client = Int(outcome.clientOf[record])
       if client < 0 { return }
-      var writer = JSONWriter()
-      writer.object { writer in
-        writer.field("v", 1)
-        writer.field("client", outcome.plan.clientID(client))
-        if !parts.isEmpty { writer.field("split", parts[Int(outcome.partOf[record])].name) }
-      }
-      try sink.write(try RecordFields(line, at: location).setting(key, to: writer.bytes))
-      try sink.write("\n")
+      let split = parts.isEmpty ? nil : parts[Int(outcome.partOf[record])].name
+      try write(
+        line, at: location, client: outcome.plan.clientID(client), split: split, to: sink)
     }
+  }
+
+  /// Writes one record with its client.
+  package static func write(
+    _ line: UnsafeRawBufferPointer, at location: RecordLocation, client: String, split: String?,
+    to sink: OutputSink
+  ) throws {
+    var writer = JSONWriter()
+    writer.object { writer in
+      writer.field("v", 1)
+      writer.field("client", client)
+      writer.field("split", ifPresent: split)
+    }
+    try sink.write(try RecordFields(line, at: location).setting(key, to: writer.bytes))
+    try sink.write("\n")
   }
 }

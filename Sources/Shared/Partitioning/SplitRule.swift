@@ -32,25 +32,79 @@ package struct SplitRule: Sendable, Equatable {
   }
 
   /// The part of each record; all 0 without parts. Counts are by largest remainder within a client.
-  package func assign(clientOf: [Int32], clients: Int, seed: Seed) -> [UInt8] {
+  ///
+  /// - Parameter groups: records that must be in the same part, whichever clients have them: what is
+  ///   trained on by one client must not be tested on by another. Counts are then as near to the
+  ///   shares as groups allow.
+  package func assign(
+    clientOf: [Int32], clients: Int, groups: RecordGroups? = nil, seed: Seed
+  ) -> [UInt8] {
     var partOf = [UInt8](repeating: 0, count: clientOf.count)
     if parts.count < 2 { return partOf }
     let shards = RecordBins(groupOf: clientOf, groups: clients)
-    var (records, starts) = shards.grouped()
+    let (records, starts) = shards.grouped()
+    var quotas = (0..<clients).map { client in
+      Apportionment.parts(of: starts[client + 1] - starts[client], shares: parts.map(\.share))
+    }
+    var isPlaced = [Bool](repeating: false, count: groups == nil ? 0 : clientOf.count)
+    if let groups {
+      place(groups, clientOf: clientOf, seed: seed, &quotas, &partOf, &isPlaced)
+    }
     for client in 0..<clients {
+      var own = records[starts[client]..<starts[client + 1]]
+      if groups != nil { own = own.filter { !isPlaced[Int($0)] }[...] }
       var draws = seed.stream("partition", "split", "client-\(client)")
-      draws.shuffle(&records[starts[client]..<starts[client + 1]])
-      let sizes = Apportionment.parts(
-        of: starts[client + 1] - starts[client], shares: parts.map(\.share))
-      var next = starts[client]
+      draws.shuffle(&own)
+      let sizes =
+        groups == nil
+        ? quotas[client]
+        : Apportionment.parts(of: own.count, shares: quotas[client].map { Double(max(0, $0)) })
+      var next = own.startIndex
       for (part, size) in sizes.enumerated() {
         for _ in 0..<size {
-          partOf[Int(records[next])] = UInt8(part)
+          partOf[Int(own[next])] = UInt8(part)
           next += 1
         }
       }
     }
     return partOf
+  }
+
+  /// Groups of several records, the largest first, each to the part that lacks most of it; of equals
+  /// to the one that lacks most in all, which is the largest part at first.
+  private func place(
+    _ groups: RecordGroups, clientOf: [Int32], seed: Seed, _ quotas: inout [[Int]],
+    _ partOf: inout [UInt8], _ isPlaced: inout [Bool]
+  ) {
+    let (members, starts) = groups.grouped()
+    var draws = seed.stream("partition", "split", "groups")
+    let tie = draws.permutation(count: groups.count)
+    let order = (0..<groups.count).filter { starts[$0 + 1] - starts[$0] > 1 }.sorted {
+      let (left, right) = (starts[$0 + 1] - starts[$0], starts[$1 + 1] - starts[$1])
+      return left != right ? left > right : tie[$0] < tie[$1]
+    }
+    for group in order {
+      let records = members[starts[group]..<starts[group + 1]]
+      var sizes: [(client: Int, count: Int)] = []
+      for client in records.map({ Int(clientOf[Int($0)]) }).sorted() {
+        if sizes.last?.client == client {
+          sizes[sizes.count - 1].count += 1
+        } else {
+          sizes.append((client, 1))
+        }
+      }
+      var best = (part: 0, fit: -1, room: Int.min)
+      for part in parts.indices {
+        let fit = sizes.reduce(0) { $0 + min($1.count, max(0, quotas[$1.client][part])) }
+        let room = sizes.reduce(0) { $0 + quotas[$1.client][part] }
+        if fit > best.fit || (fit == best.fit && room > best.room) { best = (part, fit, room) }
+      }
+      for (client, count) in sizes { quotas[client][best.part] -= count }
+      for record in records {
+        partOf[Int(record)] = UInt8(best.part)
+        isPlaced[Int(record)] = true
+      }
+    }
   }
 
   /// Names become parts of file names.

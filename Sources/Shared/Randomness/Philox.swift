@@ -48,6 +48,13 @@ package struct Philox: RandomNumberGenerator, Sendable, Equatable {
     return low | UInt64(nextWord()) << 32
   }
 
+  /// The first 64 bits of block `index`, wherever the stream stands: a random number that belongs to
+  /// `index` alone.
+  package func number(at index: UInt64) -> UInt64 {
+    let block = blockValue(index)
+    return UInt64(block[0]) | UInt64(block[1]) << 32
+  }
+
   /// Ten rounds of Philox4x32 on one counter.
   package static func block(
     counter: SIMD4<UInt32>, key: SIMD2<UInt32>

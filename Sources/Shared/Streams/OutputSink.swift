@@ -18,12 +18,16 @@ package final class OutputSink {
   private var isNameless = false
   /// O_TMPFILE, whose macro Swift does not import.
   private static let nameless = 0o20_000_000 | O_DIRECTORY
-  private static let flushBytes = 1 << 16
+  package static let flushBytes = 1 << 16
+  private let bufferBytes: Int
 
   package static let standardOutputName = "(standard output)"
 
   /// Opens `path` for writing; `-` is standard output.
-  package init(path: String) throws(StreamError) {
+  ///
+  /// - Parameter bufferBytes: how much is gathered before it is written; less where many are open.
+  package init(path: String, bufferBytes: Int = flushBytes) throws(StreamError) {
+    self.bufferBytes = bufferBytes
     finalPath = path
     if path == "-" {
       name = OutputSink.standardOutputName
@@ -52,7 +56,7 @@ package final class OutputSink {
     }
     guard descriptor >= 0 else { throw .cannotCreate(path: path, errno: errno) }
     if let temporaryPath, !isNameless { TemporaryFiles.shared.insert(temporaryPath) }
-    buffer.reserveCapacity(OutputSink.flushBytes + 4096)
+    buffer.reserveCapacity(bufferBytes + bufferBytes / 16)
   }
 
   deinit {
@@ -62,13 +66,13 @@ package final class OutputSink {
   }
 
   package func write(_ bytes: UnsafeRawBufferPointer) throws(StreamError) {
-    if bytes.count >= OutputSink.flushBytes {
+    if bytes.count >= bufferBytes {
       try flush()
       try writeAll(bytes)
       return
     }
     buffer.append(contentsOf: bytes)
-    if buffer.count >= OutputSink.flushBytes { try flush() }
+    if buffer.count >= bufferBytes { try flush() }
   }
 
   package func write(_ bytes: [UInt8]) throws(StreamError) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Randomness
+package import Randomness
 
 /// For each bin, the clients' shares of it are drawn from a symmetric Dirichlet distribution.
 ///
@@ -19,13 +19,20 @@ package struct Dirichlet: Partitioner {
     self.alpha = alpha
   }
 
+  package func shares(ofBin streamName: String, clients: Int, seed: Seed) -> [Double]? {
+    var draws = seed.stream("partition", Self.name, streamName)
+    return draws.dirichlet(concentration: alpha, count: clients)
+  }
+
   package func divide(_ problem: PartitionProblem) -> Division {
     let sizes = problem.bins.sizes
     var counts = CountMatrix(clients: problem.clients, bins: problem.bins.count)
     var proportions: [[Double]] = []
     for bin in 0..<problem.bins.count {
-      var draws = problem.stream(Self.name, problem.bins.streamName(of: bin))
-      let shares = draws.dirichlet(concentration: alpha, count: problem.clients)
+      guard
+        let shares = shares(
+          ofBin: problem.bins.streamName(of: bin), clients: problem.clients, seed: problem.seed)
+      else { continue }
       let parts = Apportionment.parts(of: sizes[bin], shares: shares)
       for (client, part) in parts.enumerated() { counts[client, bin] = part }
       proportions.append(shares)

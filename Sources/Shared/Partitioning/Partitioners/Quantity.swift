@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Randomness
+package import Randomness
 
 /// Clients' shares of the whole are drawn from one Dirichlet distribution; which records they get is
 /// random.
@@ -19,6 +19,11 @@ package struct Quantity: Partitioner {
   package init(alpha: Double, argument: String?) throws(PartitionError) {
     try MethodArgument.none(argument, method: Self.name)
     self.alpha = alpha
+  }
+
+  package func shares(ofBin streamName: String, clients: Int, seed: Seed) -> [Double]? {
+    var draws = seed.stream("partition", Self.name)
+    return draws.dirichlet(concentration: alpha, count: clients)
   }
 
   package func divide(_ problem: PartitionProblem) -> Division {
