@@ -101,7 +101,14 @@ demo: ## Federated LoRA on a real model and real text, ending with runs/demo/rep
 smoke: ## The demo on a cut-down set, about a minute of computing.
 	@$(MAKE) --no-print-directory experiment EXPERIMENT=Experiments/smoke.mk
 
-.PHONY: experiment
+RULES := fedavg ffa svd fedex
+compare-rules: build $(MODEL) $(CORPUS) ## Four aggregation rules on the same clients, three rounds, one report.
+	@for rule in $(RULES); do \
+	  $(MAKE) --no-print-directory experiment EXPERIMENT=Experiments/rules.mk RULE=$$rule || exit; \
+	done
+	cl-report $(RULES:%=runs/rules-%) -o runs/rules.html
+
+.PHONY: experiment compare-rules
 experiment: build $(MODEL) $(CORPUS)
 	@test -n "$(EXPERIMENT)" || { echo "make experiment: name one: EXPERIMENT=Experiments/demo.mk" >&2; exit 64; }
 	@start=$$(date +%s); \

@@ -40,6 +40,7 @@ let systemLibraries = [
 let modules = [
   Module("Streams", layer: 1, imports: ["CArchive", "CCrypto", "CByteScan"]),
   Module("Randomness", layer: 1, imports: ["CCrypto"]),
+  Module("Privacy", layer: 2, imports: ["Randomness"]),
   Module("Records", layer: 2, imports: ["Streams"]),
   Module("Safetensors", layer: 2, imports: ["Streams"]),
   Module("GGUF", layer: 2, imports: ["Streams"]),
@@ -62,7 +63,7 @@ let modules = [
     ]),
   Module(
     "Aggregation", layer: 5,
-    imports: ["Adapters", "Safetensors", "Compute", "Randomness", "Records", "Streams"]),
+    imports: ["Adapters", "Safetensors", "Compute", "Privacy", "Randomness", "Records", "Streams"]),
   Module("Reporting", layer: 5, imports: ["Records", "Adapters", "Streams", "CXML2"]),
   Module("CommandSupport", layer: 7, imports: ["ArgumentParser", "Streams", "Records"]),
 ]
@@ -81,8 +82,8 @@ let executables = [
     "Records", "Streams", "Randomness", "Devices", "Compute",
   ],
   "cl-aggregate": [
-    "ArgumentParser", "CommandSupport", "Aggregation", "Adapters", "Safetensors", "Records",
-    "Streams",
+    "ArgumentParser", "CommandSupport", "Aggregation", "Adapters", "Safetensors", "Privacy",
+    "Records", "Streams",
   ],
   "cl-report": ["ArgumentParser", "CommandSupport", "Reporting", "Records", "Streams"],
 ]

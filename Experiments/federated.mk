@@ -39,7 +39,10 @@ OPTIMIZER_STATE ?= reset
 PARTICIPATION   ?=
 # The chance that a client is there in a round; empty means always. Needs PARTICIPATION.
 AVAILABILITY    ?=
+# May name $(@D), the folder of the round.
 AGGREGATE_FLAGS ?=
+# Which file of a round is evaluated: global, or exact where a rule writes that beside it.
+GLOBAL_MODEL    ?= global
 WEIGHTS         ?= records
 ARMS            ?= federated local
 # Programs: any of them may be somebody else's, as long as it reads and writes the same files.
@@ -150,11 +153,16 @@ $(foreach round,$(ROUND_IDS),$(eval $(FEDERATED)/round-$(round)/global.safetenso
   $(foreach client,$(CLIENTS_$(round)),$(FEDERATED)/round-$(round)/client-$(client).safetensors)))
 $(ROUND_IDS:%=$(FEDERATED)/round-%/global.safetensors):
 	$(AGGREGATE) $^ --weights $(WEIGHTS) $(AGGREGATE_FLAGS) --report $(@D)/aggregate.jsonl -o $@
+
+ifneq ($(GLOBAL_MODEL),global)
+# Written before global, by the same command.
+$(FEDERATED)/round-%/$(GLOBAL_MODEL).safetensors: $(FEDERATED)/round-%/global.safetensors ;
+endif
 endif
 
 ifneq ($(filter federated,$(ARMS)),)
 $(foreach round,$(ROUND_IDS),$(eval $(call \
-  evaluate,$(FEDERATED)/round-$(round)/eval/global.heldout.json,$(HELDOUT),$(FEDERATED)/round-$(round)/global.safetensors)))
+  evaluate,$(FEDERATED)/round-$(round)/eval/global.heldout.json,$(HELDOUT),$(FEDERATED)/round-$(round)/$(GLOBAL_MODEL).safetensors)))
 EVALUATIONS += $(ROUND_IDS:%=$(FEDERATED)/round-%/eval/global.heldout.json)
 endif
 
@@ -198,7 +206,7 @@ EVALUATIONS += $(CLIENT_IDS:%=$(RUN)/eval/base.client-%.json)
 endif
 ifneq ($(filter federated,$(ARMS)),)
 $(foreach client,$(CLIENT_IDS),$(eval $(call \
-  evaluate,$(FEDERATED)/round-$(LAST_ROUND)/eval/global.client-$(client).json,$(RUN)/shards/client-$(client).test.jsonl,$(FEDERATED)/round-$(LAST_ROUND)/global.safetensors)))
+  evaluate,$(FEDERATED)/round-$(LAST_ROUND)/eval/global.client-$(client).json,$(RUN)/shards/client-$(client).test.jsonl,$(FEDERATED)/round-$(LAST_ROUND)/$(GLOBAL_MODEL).safetensors)))
 EVALUATIONS += $(CLIENT_IDS:%=$(FEDERATED)/round-$(LAST_ROUND)/eval/global.client-%.json)
 endif
 ifneq ($(filter local,$(ARMS)),)

@@ -16,3 +16,13 @@ fi
 HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" \
   $environment/bin/python Tests/Interop/check_peft.py --golden Tests/Fixtures/golden --model "$1"
 PATH="$PWD/.build/release:$PATH" $environment/bin/python Tests/Interop/check_aggregate.py
+PATH="$PWD/.build/release:$PATH" $environment/bin/python Tests/Interop/check_half.py
+# Flower brings its own protobuf and gRPC: an environment of its own.
+flower=.venv/flower
+if ! $flower/bin/python -c 'import flwr, scipy, safetensors' 2>/dev/null; then
+  echo "installing flwr and scipy into $flower"
+  python3 -m venv $flower
+  $flower/bin/pip install --quiet flwr==1.22.0 numpy scipy safetensors==0.8.0
+fi
+PATH="$PWD/.build/release:$PATH" $flower/bin/python Tests/Interop/check_rules.py
+PATH="$PWD/.build/release:$PATH" $flower/bin/python Tests/Interop/check_flower.py

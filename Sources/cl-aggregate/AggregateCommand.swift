@@ -35,8 +35,8 @@ struct AggregateCommand: ToolCommand {
 
   @Option(
     help: """
-      What a client weighs: records, tokens, target-tokens, quality (of its tokens), uniform, or a \
-      file of client and weight (default: records; uniform for rules that take all alike).
+      What a client weighs: records, tokens, target-tokens, steps, quality (of its tokens), uniform, \
+      or a file of client and weight (default: records; uniform for rules that take all alike).
       """)
   var weights: String?
 
@@ -50,6 +50,8 @@ struct AggregateCommand: ToolCommand {
   var maxWeight: Double?
 
   @OptionGroup(title: "Options of single rules") var ruleOptions: RuleArguments
+  @OptionGroup(title: "Server optimizer") var serverOptions: ServerArguments
+  @OptionGroup(title: "Privacy and trust") var privacyOptions: PrivacyArguments
 
   @Option(help: "Go on without refused adapters while this many are left (default: all).")
   var minClients: Int?
@@ -57,7 +59,14 @@ struct AggregateCommand: ToolCommand {
   @Option(help: "Write diagnostics (weights, drift by module) as JSON Lines to this file.")
   var report: String?
 
+  @Option(help: "Write values as f32, f16, bf16, or int8 (64 values share a scale; for our tools only).")
+  var dtype: AdapterEncoding = .float32
+
+  @Flag(help: "Aggregate nothing: describe each adapter in a line of JSON.")
+  var describe = false
+
   mutating func run(_ tool: Tool) throws {
+    if describe { return try describeAll(tool) }
     if let minClients, minClients < 1 {
       throw UsageError("--min-clients: expected 1 or more, found \(minClients)")
     }
@@ -65,35 +74,52 @@ struct AggregateCommand: ToolCommand {
       throw UsageError("adapter and report cannot both go to standard output")
     }
     try tool.refuseTerminal(common.output)
+    let parent = try ruleOptions.parent.map { try AdapterReader.open(path: $0) }
+    let server = try serverOptions.optimizer()
     let job = try AggregationJob(
       rule: try ruleOptions.entry(rule, adapter: common.output, report: report),
       options: ruleOptions.options(seed: common.seed), weights: weights.map { WeightChoice($0) },
       shaping: WeightShaping(
         quality: qualityWeight, length: lengthWeight, maximum: maxWeight),
       minimumClients: minClients, toleratedRefusals: common.skipInvalid,
-      parent: try ruleOptions.parent.map { try AdapterReader.open(path: $0) },
-      threads: common.threadCount, tool: "\(Self.toolName) \(BuildInfo.version)")
+      parent: parent, server: server, trust: try privacyOptions.trust(),
+      privacy: try privacyOptions.privacy(parent: parent),
+      secure: try privacyOptions.secure(seed: common.seed), threads: common.threadCount, tool: "\(Self.toolName) \(BuildInfo.version)")
     let paths = try tool.inputs(files)
     let (adapters, refused) = try open(paths)
+    let clock = ContinuousClock()
+    let started = clock.now
     let outcome = try job.run(
       adapters, refused: refused, withDigests: report != nil,
+      serverState: try serverOptions.savedState(server, parent: parent),
       onRefusal: { tool.reportSkipped($0.error) })
+    tool.detail("computed in \(Self.milliseconds(clock.now - started)) ms")
+    if let guarantee = outcome.guarantee { tool.note(guarantee.text) }
+    if let secure = outcome.secure { tool.note(secure.text) }
+    let result = outcome.adapter.rounded(to: dtype)
+    if dtype != .float32 { try tellLoss(tool, outcome.adapter, result) }
     for warning in outcome.warnings { tool.note("warning: \(warning)") }
     if let report {
       // Before the adapter, so that an adapter that exists has its report beside it.
       let sink = try OutputSink(path: report)
       try sink.write(
         AggregationReport(outcome, of: job).line(
-          digest: outcome.adapter.digest(),
-          bytesOut: try AdapterWriter.byteCount(outcome.adapter)))
+          digest: result.digest(), bytesOut: try AdapterWriter.byteCount(result, as: dtype)))
       try sink.close()
     }
     // Before the adapter for the same reason.
     if let path = ruleOptions.residual, let residual = outcome.result.residual {
-      try AdapterWriter.write(residual, to: path)
+      try AdapterWriter.write(residual, to: path, as: dtype)
     }
+    if let path = ruleOptions.exact, let exact = outcome.result.exact {
+      try AdapterWriter.write(exact, to: path, as: dtype)
+    }
+    if let path = serverOptions.state {
+      try outcome.serverState?.write(to: path, for: result)
+    }
+    try privacyOptions.save(outcome, parent: parent, digest: result.digest())
     try ruleOptions.writePersonal(outcome, of: job.rule)
-    let written = try AdapterWriter.write(outcome.adapter, to: common.output)
+    let written = try AdapterWriter.write(result, to: common.output, as: dtype)
     let effective = 1 / outcome.round.weights.reduce(0) { $0 + $1 * $1 }
     if let truncation = outcome.truncation {
       tool.detail("cut to rank: \(truncation.error) of \(truncation.norm) is left out, the least possible")
@@ -106,6 +132,32 @@ struct AggregateCommand: ToolCommand {
     try tool.writeManifest(
       common, inputs: try paths.flatMap(Self.inputFiles).map { try Manifest.File(hashing: $0) },
       outputs: try written.files.map { try Manifest.File(hashing: $0) })
+  }
+
+  private static func milliseconds(_ duration: Duration) -> Double {
+    let (seconds, attoseconds) = duration.components
+    return Double(seconds) * 1000 + Double(attoseconds / 1_000_000_000_000) / 1000
+  }
+
+  private func describeAll(_ tool: Tool) throws {
+    let (adapters, refused) = try open(try tool.inputs(files))
+    if let first = refused.first, common.skipInvalid == 0 { throw first.error }
+    let sink = try OutputSink(path: common.output)
+    for file in adapters {
+      try sink.write(AdapterDescription(file, threads: common.threadCount).line)
+    }
+    try sink.close()
+    refused.forEach { tool.reportSkipped($0.error) }
+  }
+
+  /// What rounding to `--dtype` cost, as a share of the update's norm.
+  private func tellLoss(_ tool: Tool, _ exact: Adapter, _ rounded: Adapter) throws {
+    let loss = EncodingLoss(exact, rounded)
+    guard loss.isFinite else {
+      throw UsageError("--dtype \(dtype.rawValue): a value is beyond what it can hold")
+    }
+    tool.note(
+      "\(dtype.rawValue): values within \(loss.largest), update within \(loss.relative) of its norm")
   }
 
   /// Opens every input. An adapter that cannot be used is refused; a pipe that breaks inside an
@@ -139,3 +191,5 @@ struct AggregateCommand: ToolCommand {
     return [AdapterReader.configName, AdapterReader.weightsName].map { "\(folder)/\($0)" }
   }
 }
+
+extension AdapterEncoding: ExpressibleByArgument {}

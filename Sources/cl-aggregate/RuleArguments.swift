@@ -32,11 +32,17 @@ struct RuleArguments: ParsableArguments {
   var ridge: Double?
 
   @Option(
-    help: "clip, ties, dare: the adapter that the clients started from; updates are differences to it.")
+    help: """
+      The adapter that the clients started from: for clip, ties, dare, fednova, --server-optimizer, \
+      --dp-clip, --max-norm.
+      """)
   var parent: String?
 
   @Option(help: "fedex: write what the mean leaves out to this file or folder.")
   var residual: String?
+
+  @Option(help: "fedex: write mean and residual side by side, the exact model, to this file or folder.")
+  var exact: String?
 
   @Option(
     help: """
@@ -70,6 +76,9 @@ struct RuleArguments: ParsableArguments {
     }
     if let residual, residual == "-" || residual == adapter || residual == report {
       throw UsageError("--residual needs a place of its own")
+    }
+    if let exact, residual == nil || ["-", adapter, report, residual].contains(exact) {
+      throw UsageError("--exact goes with --residual, at a place of its own")
     }
     if personal != nil, !entry.options.contains(.personal) {
       throw AggregationError.unusedOption(.personal, rule: name)

@@ -17,7 +17,7 @@ import Testing
 
   @Test func sampleHasTheFieldsThatAreWritten() throws {
     let samples = try samples()
-    #expect(samples.count == 2)
+    #expect(samples.count == 3)
     let sample = try SampleRound()
     var other = SampleRound.Client(name: "9")
     other.base = "other"
@@ -25,16 +25,22 @@ import Testing
     let outcome = try job.run(
       try sample.files(SampleRound.clients(2) + [other]), withDigests: true)
     let line = try JSONValue(
-      parsing: try AggregationReport(outcome, of: job).line(digest: "d", bytesOut: 1))
+      parsing: AggregationReport(outcome, of: job).line(digest: "d", bytesOut: 1))
     #expect(line.object?.keys == samples[0].object?.keys)
     for list in ["refused", "modules"] {
       #expect(
         line[list]?.elements?.first?.object?.keys == samples[0][list]?.elements?.first?.object?.keys)
     }
-    // The test's adapters count no steps.
     #expect(
       line["clients"]?.elements?.first?.object?.keys
-        == samples[0]["clients"]?.elements?.first?.object?.keys.filter { $0 != "steps" })
+        == samples[0]["clients"]?.elements?.first?.object?.keys)
     #expect(samples[1].object?.keys == ["client", "weight"])
+    let file = try sample.file(SampleRound.Client(name: "0"), "described.safetensors")
+    let described = try JSONValue(parsing: AdapterDescription(file, threads: 2).line)
+    #expect(described.object?.keys == samples[2].object?.keys)
+    #expect(
+      described["modules"]?.elements?.first?.object?.keys
+        == samples[2]["modules"]?.elements?.first?.object?.keys)
+    #expect(described["finite"]?.bool == true)
   }
 }

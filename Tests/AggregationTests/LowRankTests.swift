@@ -110,6 +110,8 @@ import Testing
         let mean = Dense.update(outcome.adapter, index)
         let sum = zip(mean, Dense.update(residual, index)).map { $0 + $1 }
         #expect(Dense.distance(sum, exact) <= 1e-6 * Dense.norm(exact))
+        let whole = try #require(outcome.result.exact)
+        #expect(Dense.distance(Dense.update(whole, index), exact) <= 1e-6 * Dense.norm(exact))
         #expect(Dense.distance(mean, exact) > 0.1 * Dense.norm(exact))
       }
       #expect(residual.provenance?.rule == "fedex")

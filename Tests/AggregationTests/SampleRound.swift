@@ -50,6 +50,7 @@ struct SampleRound {
     claims.tokens = client.records.map { $0 * 7 + 1 }
     claims.targetTokens = client.records.map { $0 * 3 }
     claims.trained = client.trained
+    claims.steps = 3
     claims.qualityTokens = client.records.map { Double($0) * 2.5 }
     return Adapter(
       config: AdapterConfig(

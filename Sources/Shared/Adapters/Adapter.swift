@@ -95,17 +95,17 @@ package struct Adapter: Sendable {
     return digest.hexadecimal()
   }
 
-  /// What is written: F32 under PEFT's names.
-  package var tensors: [OutputTensor] {
+  /// As F32 under PEFT's names.
+  package var tensors: [OutputTensor] { tensors(as: .float32) }
+
+  /// What is written under PEFT's names.
+  package func tensors(as encoding: AdapterEncoding) -> [OutputTensor] {
     modules.flatMap { module in
-      [
-        OutputTensor(
-          name: AdapterNaming.tensorName(module.path, .a), shape: [module.rank, module.inputSize],
-          floats: module.loraA),
-        OutputTensor(
-          name: AdapterNaming.tensorName(module.path, .b),
-          shape: [module.outputSize, module.rank], floats: module.loraB),
-      ]
+      encoding.tensors(
+        AdapterNaming.tensorName(module.path, .a), [module.rank, module.inputSize], module.loraA)
+        + encoding.tensors(
+          AdapterNaming.tensorName(module.path, .b), [module.outputSize, module.rank],
+          module.loraB)
     }
   }
 

@@ -40,7 +40,7 @@ package struct AdapterFile: Sendable {
       provenance = try file.metadata["cl"].map { (text) throws(AdapterError.Problem) in
         try AdapterProvenance(parsing: Array(text.utf8))
       }
-      modules = try Self.modules(of: file, config: config)
+      modules = try Self.modules(of: try AdapterEncoding.decoded(file), config: config)
     } catch {
       throw AdapterError(error, path: path)
     }

@@ -29,6 +29,10 @@ package struct AdapterProvenance: Sendable, Equatable {
   package var rule: String?
   package var weights: String?
   package var clients: [String]?
+  /// What was done with the aggregate before it became this adapter.
+  package var server: String?
+  /// Which privacy guarantee this adapter has; nil: none.
+  package var privacy: String?
 
   package init(tool: String) { self.tool = tool }
 
@@ -80,6 +84,8 @@ package struct AdapterProvenance: Sendable, Equatable {
     }
     rule = try text("rule")
     weights = try text("weights")
+    server = try text("server")
+    privacy = try text("privacy")
     if let value = object["clients"], !value.isNull {
       let names = value.elements?.compactMap(\.text)
       guard let names, names.count == value.elements?.count else {
@@ -112,6 +118,8 @@ package struct AdapterProvenance: Sendable, Equatable {
       writer.field("rule", ifPresent: rule)
       writer.field("weights", ifPresent: weights)
       if let clients { writer.field("clients", clients) }
+      writer.field("server", ifPresent: server)
+      writer.field("privacy", ifPresent: privacy)
     }
     return String(decoding: writer.bytes, as: UTF8.self)
   }

@@ -20,10 +20,12 @@ package enum AdapterWriter {
   /// Writes to a file, to standard output (`-`), or to a folder (see ``isFolder(_:)``), which is
   /// made where it is missing. Each file appears whole or not at all.
   @discardableResult
-  package static func write(_ adapter: Adapter, to path: String) throws(AdapterError) -> Result {
+  package static func write(
+    _ adapter: Adapter, to path: String, as encoding: AdapterEncoding = .float32
+  ) throws(AdapterError) -> Result {
     guard isFolder(path) else {
       let sink = try attempt(path) { () throws(StreamError) in try OutputSink(path: path) }
-      let count = try write(adapter, to: sink)
+      let count = try write(adapter, to: sink, as: encoding)
       try attempt(path) { () throws(StreamError) in try sink.close() }
       return Result(files: path == "-" ? [] : [path], byteCount: count)
     }
@@ -35,7 +37,7 @@ package enum AdapterWriter {
         try OutputSink(path: "\(folder)/\(AdapterReader.weightsName)")
       )
     }
-    let count = try write(adapter, to: weights)
+    let count = try write(adapter, to: weights, as: encoding)
     try attempt(path) { () throws(StreamError) in
       try config.write(adapter.describedConfig.jsonLines)
       try config.close()
@@ -54,25 +56,34 @@ package enum AdapterWriter {
   ///
   /// - Returns: the number of bytes.
   @discardableResult
-  package static func write(_ adapter: Adapter, to sink: OutputSink) throws(AdapterError) -> Int {
+  package static func write(
+    _ adapter: Adapter, to sink: OutputSink, as encoding: AdapterEncoding = .float32
+  ) throws(AdapterError) -> Int {
     do {
-      return try SafetensorsWriter.write(adapter.tensors, metadata: metadata(of: adapter), to: sink)
+      return try SafetensorsWriter.write(
+        adapter.tensors(as: encoding), metadata: metadata(of: adapter, encoding), to: sink)
     } catch {
       throw AdapterError(.safetensors(error), path: sink.name)
     }
   }
 
   /// Size of the safetensors file that ``write(_:to:)`` makes.
-  package static func byteCount(_ adapter: Adapter) throws(AdapterError) -> Int {
+  package static func byteCount(
+    _ adapter: Adapter, as encoding: AdapterEncoding = .float32
+  ) throws(AdapterError) -> Int {
     do {
-      return try SafetensorsWriter.byteCount(adapter.tensors, metadata: metadata(of: adapter))
+      return try SafetensorsWriter.byteCount(
+        adapter.tensors(as: encoding), metadata: metadata(of: adapter, encoding))
     } catch {
       throw AdapterError(.safetensors(error), path: "")
     }
   }
 
-  private static func metadata(of adapter: Adapter) -> [String: String] {
+  private static func metadata(
+    of adapter: Adapter, _ encoding: AdapterEncoding
+  ) -> [String: String] {
     var metadata = ["format": "pt", "adapter_config": adapter.describedConfig.json]
+    if encoding == .int8 { metadata[AdapterEncoding.metadataKey] = encoding.rawValue }
     metadata["cl"] = adapter.provenance?.json
     return metadata
   }

@@ -44,20 +44,34 @@ package enum AggregationError: Error, Equatable {
   case notAlternating(path: String, trained: String?, expected: String)
   /// A client started from another adapter than `--parent`.
   case otherParent(path: String, found: String, expected: String)
+  /// A client claims what cannot be, or far more than the others.
+  case implausibleClaim(path: String, claim: String, limit: String)
+  /// An update is longer than `--max-norm` allows.
+  case tooLong(path: String, norm: Double, limit: Double)
+  /// The parent's adapter is needed and was not given.
+  case missingParent(needs: String)
+  /// The scale of a module differs from the parent's.
+  case otherScale(path: String)
+  /// Two options that cannot hold together.
+  case illegalCombination(String, String, reason: String)
+  /// The result overflows float32.
+  case infiniteResult(module: String)
   case stream(StreamError)
 }
 
 extension AggregationError: Diagnosable {
   package var category: FailureCategory {
     switch self {
-    case .unknownRule, .unusedOption, .invalidOption, .invalidShaping, .unusedWeights:
+    case .unknownRule, .unusedOption, .invalidOption, .invalidShaping, .unusedWeights,
+      .missingParent, .illegalCombination:
       .usage
     case .otherBase, .missingModule, .extraModule, .otherSize, .otherRank, .otherFactor,
-      .notAlternating, .otherParent:
+      .notAlternating, .otherParent, .otherScale:
       .unsupportedConfiguration
     case .tooFewClients, .tooFewForRule: .tooFewClients
     case .stream(let error): error.category
-    case .noAdapters, .missingCount, .missingWeight, .malformedWeight, .repeatedWeight, .noWeight:
+    case .noAdapters, .missingCount, .missingWeight, .malformedWeight, .repeatedWeight, .noWeight,
+      .implausibleClaim, .tooLong, .infiniteResult:
       .badData
     }
   }
@@ -67,13 +81,15 @@ extension AggregationError: Diagnosable {
     case .otherBase(let path, _, _), .missingModule(let path, _), .extraModule(let path, _),
       .otherSize(let path, _, _, _), .otherRank(let path, _, _, _), .missingCount(let path, _),
       .missingWeight(let path, _, _), .otherFactor(let path, _, _, _),
-      .notAlternating(let path, _, _), .otherParent(let path, _, _):
+      .notAlternating(let path, _, _), .otherParent(let path, _, _),
+      .implausibleClaim(let path, _, _), .tooLong(let path, _, _), .otherScale(let path):
       path
     case .malformedWeight(let file, let line, _), .repeatedWeight(let file, let line, _):
       "\(file):\(line)"
     case .stream(let error): error.location
     case .noAdapters, .unknownRule, .noWeight, .tooFewClients, .unusedOption, .invalidOption,
-      .invalidShaping, .unusedWeights, .tooFewForRule:
+      .invalidShaping, .unusedWeights, .tooFewForRule, .missingParent, .illegalCombination,
+      .infiniteResult:
       nil
     }
   }
@@ -112,6 +128,14 @@ extension AggregationError: Diagnosable {
       "trained is \(trained.map { "\"\($0)\"" } ?? "not said"), expected \"\(expected)\" in all"
     case .otherParent(_, let found, let expected):
       "started from adapter \(found.prefix(12)), --parent is \(expected.prefix(12))"
+    case .implausibleClaim(_, let claim, let limit): "claims \(claim), at most \(limit) can be"
+    case .tooLong(_, let norm, let limit): "its update has norm \(norm), --max-norm allows \(limit)"
+    case .missingParent(let needs):
+      "\(needs) needs the adapter that the clients started from: --parent"
+    case .otherScale: "scales (alpha over rank) differ between parent and clients"
+    case .illegalCombination(let first, let second, let reason):
+      "\(first) cannot be combined with \(second): \(reason)"
+    case .infiniteResult(let module): "module \"\(module)\": the result is beyond float32"
     case .stream(let error): error.message
     }
   }
@@ -120,6 +144,7 @@ extension AggregationError: Diagnosable {
     switch self {
     case .missingCount: "--weights uniform takes every adapter alike"
     case .noAdapters: "name adapters, or pipe them in: cat c*.safetensors | cl-aggregate"
+    case .implausibleClaim: "--weights uniform or a file of weights takes no client's word"
     case .otherRank: "--rule svd and --rule stack take any ranks"
     case .otherFactor, .notAlternating:
       "cl-train --freeze A|B trains one factor; --rule svd and --rule stack are exact without it"

@@ -63,24 +63,4 @@ package protocol AggregationRule: Sendable {
   func aggregate(
     _ round: AggregationRound, on loop: ParallelFor
   ) throws(AggregationError) -> RuleResult
-
-  /// For each module, in order: M − B̄Ā as a sum of products, for the drift in the report.
-  func residual(
-    _ round: AggregationRound, module: Int, result: Adapter
-  ) throws(AggregationError) -> ProductSum
-}
-
-extension AggregationRule {
-  /// M and −B̄Ā side by side; rounding leaves about 1e-8 of M.
-  package func residual(
-    _ round: AggregationRound, module: Int, result: Adapter
-  ) throws(AggregationError) -> ProductSum {
-    var sum = ClientFactors.exactMean(round, module: module)
-    let mean = result.modules[module]
-    let scale = result.scale(of: mean)
-    sum.add(
-      loraB: mean.loraB.map { -scale * Double($0) }, loraA: mean.loraA.map(Double.init),
-      rank: mean.rank)
-    return sum
-  }
 }

@@ -14,6 +14,14 @@ enum ClientFactors {
     }
   }
 
+  /// The values as float32.
+  static func floats(_ view: TensorView) -> [Float] {
+    [Float](unsafeUninitializedCapacity: view.elementCount) { output, count in
+      view.copyFloats(from: 0, into: output)
+      count = view.elementCount
+    }
+  }
+
   /// M = Σ w_i s_i B_i A_i of one module.
   static func exactMean(_ round: AggregationRound, module: Int) -> ProductSum {
     sum(round.clients.map(\.file), round.weights, module: module)

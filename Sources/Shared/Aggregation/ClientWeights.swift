@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Adapters
+import Safetensors
 import Streams
 
 /// What the weight of a client is made of.
@@ -7,11 +8,17 @@ package enum WeightChoice: Sendable, Equatable {
   case records
   case tokens
   case targetTokens
+  /// Optimizer steps.
+  case steps
   /// Sum of quality times tokens.
   case quality
   case uniform
   /// A file of client and weight.
   case file(String)
+
+  var isFile: Bool {
+    if case .file = self { true } else { false }
+  }
 
   /// A word, or else the path of a file.
   package init(_ text: String) {
@@ -20,6 +27,7 @@ package enum WeightChoice: Sendable, Equatable {
       case "records": .records
       case "tokens": .tokens
       case "target-tokens": .targetTokens
+      case "steps": .steps
       case "quality": .quality
       case "uniform": .uniform
       default: .file(text)
@@ -32,6 +40,7 @@ package enum WeightChoice: Sendable, Equatable {
     case .records: "records"
     case .tokens: "tokens"
     case .targetTokens: "target-tokens"
+    case .steps: "steps"
     case .quality: "quality"
     case .uniform: "uniform"
     case .file: "file"
@@ -62,6 +71,7 @@ package struct ClientWeights: Sendable {
     case .records: count = claims?.records.map(Double.init)
     case .tokens: count = claims?.tokens.map(Double.init)
     case .targetTokens: count = claims?.targetTokens.map(Double.init)
+    case .steps: count = claims?.steps.map(Double.init)
     case .quality: count = claims?.qualityTokens
     case .uniform: count = 1
     case .file(let path):
@@ -72,6 +82,14 @@ package struct ClientWeights: Sendable {
     }
     guard let count else { throw .missingCount(path: file.path, weights: choice.name) }
     return count
+  }
+
+  /// The client's part of all that a file of weights holds, whoever takes part; nil for other choices.
+  func fixedShare(of file: AdapterFile) throws(AggregationError) -> Double? {
+    guard case .file = choice else { return nil }
+    let sum = table.keys.sorted(by: precedes).reduce(0) { $0 + (table[$1] ?? 0) }
+    guard sum > 0 else { throw .noWeight }
+    return try weight(of: file) / sum
   }
 
   /// Divides by the sum; clients in a fixed order, so that the sum is the same in every run.

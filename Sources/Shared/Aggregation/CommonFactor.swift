@@ -12,7 +12,7 @@ enum CommonFactor {
   static func mean(
     _ round: AggregationRound, trained: LoRAFactor, on loop: ParallelFor
   ) throws(AggregationError) -> RuleResult {
-    try check(round, common: trained == .a ? .b : .a, on: loop)
+    try check(round.clients.map(\.file), common: trained == .a ? .b : .a, on: loop)
     let keepsScale = ClientFactors.haveEqualScales(round.clients.map(\.file))
     var config = round.clients[0].file.config
     if !keepsScale {
@@ -41,20 +41,68 @@ enum CommonFactor {
     factor == .a ? module.loraA : module.loraB
   }
 
-  private static func check(
-    _ round: AggregationRound, common: LoRAFactor, on loop: ParallelFor
+  /// - Throws: ``AggregationError/otherFactor(path:module:factor:first:)``.
+  static func check(
+    _ files: [AdapterFile], common: LoRAFactor, on loop: ParallelFor
   ) throws(AggregationError) {
-    let first = round.clients[0].file
-    let differing = loop.map(round.clients.count) { index in
-      zip(round.clients[index].file.modules, first.modules).first {
-        !isEqual(view($0, common), view($1, common))
-      }?.0.path
-    }
-    for (client, module) in zip(round.clients, differing) {
+    let first = files[0]
+    let differing = loop.map(files.count) { difference(files[$0], first, common) }
+    for (file, module) in zip(files, differing) {
       if let module {
-        throw .otherFactor(path: client.file.path, module: module, factor: common, first: first.path)
+        throw .otherFactor(path: file.path, module: module, factor: common, first: first.path)
       }
     }
+  }
+
+  /// The clients that differ from the majority in what the rule needs common; of equal numbers those
+  /// with the first client by name are right.
+  ///
+  /// - Parameter trained: nil takes what most clients say that they trained.
+  static func errors(
+    _ files: [AdapterFile], trained: LoRAFactor?
+  ) -> [AggregationError?] {
+    var errors = [AggregationError?](repeating: nil, count: files.count)
+    var factor = trained
+    if factor == nil {
+      let claims = files.map { $0.provenance?.trained }
+      let ofA = claims.filter { $0 == "A" }.count
+      let expected = ofA > claims.filter { $0 == "B" }.count ? "A" : "B"
+      factor = expected == "A" ? .a : .b
+      for (index, claim) in claims.enumerated() where claim != expected {
+        errors[index] = .notAlternating(
+          path: files[index].path, trained: claim, expected: expected)
+      }
+    }
+    let common: LoRAFactor = factor == .a ? .b : .a
+    let order = files.indices.filter { errors[$0] == nil }.sorted {
+      precedes(files[$0].provenance?.client ?? "", files[$1].provenance?.client ?? "")
+    }
+    // Each group has one file to compare with; nearly always there is one group.
+    var groups: [[Int]] = []
+    for index in order {
+      let group = groups.firstIndex {
+        difference(files[index], files[$0[0]], common) == nil
+      }
+      if let group { groups[group].append(index) } else { groups.append([index]) }
+    }
+    var largest = groups.first ?? []
+    for group in groups where group.count > largest.count { largest = group }
+    guard let first = largest.first else { return errors }
+    for index in order where !largest.contains(index) {
+      let module = difference(files[index], files[first], common) ?? ""
+      errors[index] = .otherFactor(
+        path: files[index].path, module: module, factor: common, first: files[first].path)
+    }
+    return errors
+  }
+
+  /// The first module whose factor differs.
+  private static func difference(
+    _ file: AdapterFile, _ other: AdapterFile, _ factor: LoRAFactor
+  ) -> String? {
+    zip(file.modules, other.modules).first {
+      !isEqual(view($0, factor), view($1, factor))
+    }?.0.path
   }
 
   private static func isEqual(_ left: TensorView, _ right: TensorView) -> Bool {

@@ -52,8 +52,56 @@ package struct RankChoice: Sendable, Equatable {
 }
 
 extension ProductSum {
-  /// Singular values below this part of the largest are rounding.
+  /// Singular values below this part of the largest are rounding, by rotations.
   private static let negligible = 1e-12
+  /// The same by eigenvalues, which are their squares.
+  private static let negligibleSquared = 0x1p-46
+  /// Up to this size rotations are as fast, and find small values better.
+  private static let largestForRotations = 96
+
+  /// Falling singular values of `core`, and its right singular vectors as rows, at least as many as
+  /// `count` asks for of those values.
+  private static func spectrum(
+    of core: RowMatrix, _ count: ([Double]) -> Int
+  ) -> (values: [Double], vectors: RowMatrix) {
+    if core.rows <= largestForRotations {
+      var turned = core
+      JacobiRotations.orthogonalize(&turned)
+      let ranked = JacobiRotations.ranked(turned)
+      let largest = ranked.first?.length ?? 0
+      let kept = ranked.filter { $0.length > largest * negligible }
+      var vectors = RowMatrix(rows: kept.count, columns: core.columns)
+      for (row, item) in kept.enumerated() {
+        for column in 0..<core.columns {
+          vectors[row, column] = turned[item.row, column] / item.length
+        }
+      }
+      return (kept.map(\.length), vectors)
+    }
+    func roots(_ squares: [Double]) -> [Double] {
+      let least = (squares.first ?? 0) * negligibleSquared
+      return squares.filter { $0 > least }.map { $0.squareRoot() }
+    }
+    let eigen = SymmetricEigen(
+      RowGram.lowerTriangle(core.values, rows: core.rows, size: core.columns)
+    ) { min(count(roots($0)), roots($0).count) }
+    let values = roots(eigen.values)
+    // vᵀ = uᵀ C / σ.
+    var vectors = RowMatrix(rows: eigen.vectors.rows, columns: core.columns)
+    vectors.withRows { target in
+      core.values.withUnsafeBufferPointer { source in
+        guard let base = source.baseAddress else { return }
+        for row in 0..<eigen.vectors.rows {
+          for other in 0..<core.rows {
+            RowKernels.add(
+              eigen.vectors[row, other] / values[row], base + other * core.columns,
+              to: target + row * core.columns, core.columns)
+          }
+        }
+      }
+    }
+    return (values, vectors)
+  }
 
   /// Signs: the largest component of each column of U is positive, the first of equal ones. Where M
   /// has fewer singular values than `choice` asks for, columns of zeros fill up.
@@ -63,21 +111,19 @@ extension ProductSum {
     let balance = balancing()
     let left = PivotedCholesky(gram: gram(.left, scaledBy: balance))
     let right = PivotedCholesky(gram: gram(.right, scaledBy: balance.map { $0 > 0 ? 1 / $0 : 0 }))
-    var core = Self.transposedProduct(left.factor, right.factor)
-    JacobiRotations.orthogonalize(&core)
-    let ranked = JacobiRotations.ranked(core)
-    let largest = ranked.first?.length ?? 0
-    let values = ranked.map(\.length).filter {
-      $0 > max(floor, largest * Self.negligible)
+    let core = Self.transposedProduct(left.factor, right.factor)
+    let spectrum = Self.spectrum(of: core) { values in
+      choice.count(values.filter { $0 > floor })
     }
+    let values = spectrum.values.filter { $0 > floor }
     let rank = choice.count(values)
-    let used = min(rank, values.count)
+    let used = min(rank, values.count, spectrum.vectors.rows)
     var space = RowMatrix(rows: used, columns: inputSize)
-    for (index, item) in ranked.prefix(used).enumerated() {
-      var v = (0..<core.columns).map { core[item.row, $0] / item.length }
+    for row in 0..<used {
+      var v = (0..<core.columns).map { spectrum.vectors[row, $0] }
       right.solveTransposed(&v)
       for (pivot, coefficient) in zip(right.pivots, v) {
-        addRight(pivot, times: coefficient / balance[pivot], to: &space, row: index)
+        addRight(pivot, times: coefficient / balance[pivot], to: &space, row: row)
       }
     }
     Self.orthonormalize(&space)
@@ -107,19 +153,15 @@ extension ProductSum {
 
   /// Xᵀ Y of two matrices with as many rows.
   private static func transposedProduct(_ x: RowMatrix, _ y: RowMatrix) -> RowMatrix {
-    var product = RowMatrix(rows: x.columns, columns: y.columns)
-    product.withRows { target in
-      y.values.withUnsafeBufferPointer { source in
-        guard let base = source.baseAddress else { return }
-        for row in 0..<x.rows {
-          for column in 0..<x.columns where x[row, column] != 0 {
-            RowKernels.add(
-              x[row, column], base + row * y.columns, to: target + column * y.columns, y.columns)
-          }
-        }
-      }
+    RowGram.products(transposed(x), transposed(y))
+  }
+
+  private static func transposed(_ x: RowMatrix) -> RowMatrix {
+    var result = RowMatrix(rows: x.columns, columns: x.rows)
+    for row in 0..<x.rows {
+      for column in 0..<x.columns { result[column, row] = x[row, column] }
     }
-    return product
+    return result
   }
 
   /// Gram-Schmidt, twice: orthonormal to rounding. Rows that vanish become zero.

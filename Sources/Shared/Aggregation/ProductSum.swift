@@ -29,22 +29,28 @@ package struct ProductSum: Sendable {
   ///   - loraA: (rank, in).
   package mutating func add(loraB: [Double], loraA: [Double], rank: Int) {
     precondition(loraB.count == outputSize * rank && loraA.count == rank * inputSize)
-    for row in 0..<rank {
-      for output in 0..<outputSize { left.append(loraB[output * rank + row]) }
+    let start = left.count
+    left.append(contentsOf: repeatElement(0, count: loraB.count))
+    left.withUnsafeMutableBufferPointer { target in
+      loraB.withUnsafeBufferPointer { source in
+        for output in 0..<outputSize {
+          for row in 0..<rank {
+            target[start + row * outputSize + output] = source[output * rank + row]
+          }
+        }
+      }
     }
     right.append(contentsOf: loraA)
   }
 
   /// ‖Σ_k B_k A_k‖²_F; never below zero.
   package func squaredNorm() -> Double {
-    let count = rank
-    let leftGram = Self.gram(left, rows: count, size: outputSize)
-    let rightGram = Self.gram(right, rows: count, size: inputSize)
+    let (leftGram, rightGram) = (leftGram(), rightGram())
     var sum = 0.0
-    for row in 0..<count {
+    for row in 0..<rank {
       // Both are symmetric: each pair off the diagonal counts twice.
       for other in 0...row {
-        let product = leftGram[row * count + other] * rightGram[row * count + other]
+        let product = leftGram[row, other] * rightGram[row, other]
         sum += row == other ? product : 2 * product
       }
     }
@@ -54,14 +60,12 @@ package struct ProductSum: Sendable {
   /// Inner products ⟨X_i, X_j⟩ of parts of the sum, X_i the terms of `ranks[i]` consecutive ranks;
   /// row-major, (parts, parts).
   func innerProducts(ranks: [Int]) -> [Double] {
-    let count = rank
-    let leftGram = Self.gram(left, rows: count, size: outputSize)
-    let rightGram = Self.gram(right, rows: count, size: inputSize)
+    let (leftGram, rightGram) = (leftGram(), rightGram())
     let owner = ranks.enumerated().flatMap { Array(repeating: $0.offset, count: $0.element) }
     var result = [Double](repeating: 0, count: ranks.count * ranks.count)
-    for row in 0..<count {
+    for row in 0..<rank {
       for other in 0...row {
-        let product = leftGram[row * count + other] * rightGram[row * count + other]
+        let product = leftGram[row, other] * rightGram[row, other]
         let (part, partner) = (owner[row], owner[other])
         // Inside one part each pair off the diagonal counts twice.
         result[part * ranks.count + partner] +=
@@ -75,6 +79,12 @@ package struct ProductSum: Sendable {
     }
     return result
   }
+
+  /// Inner products of the columns of the B_k; the lower triangle.
+  func leftGram() -> RowMatrix { RowGram.lowerTriangle(left, rows: rank, size: outputSize) }
+
+  /// Inner products of the rows of the A_k; the lower triangle.
+  func rightGram() -> RowMatrix { RowGram.lowerTriangle(right, rows: rank, size: inputSize) }
 
   // MARK: Rows
 
@@ -103,11 +113,7 @@ package struct ProductSum: Sendable {
 
   /// Inner products of the rows of one side, row k multiplied by `factors[k]`; the lower triangle.
   func gram(_ side: Side, scaledBy factors: [Double]) -> RowMatrix {
-    var gram = RowMatrix(rows: rank, columns: rank)
-    gram.values =
-      side == .left
-      ? Self.gram(left, rows: rank, size: outputSize)
-      : Self.gram(right, rows: rank, size: inputSize)
+    var gram = side == .left ? leftGram() : rightGram()
     for row in 0..<rank {
       for other in 0...row { gram[row, other] *= factors[row] * factors[other] }
     }
@@ -125,88 +131,20 @@ package struct ProductSum: Sendable {
 
   /// M v of each row v of `space` (rows, in): (rows, out).
   func applied(to space: RowMatrix) -> RowMatrix {
-    var space = space
-    let count = space.rows
-    var image = RowMatrix(rows: count, columns: outputSize)
+    var coefficients = RowMatrix(rows: rank, columns: inputSize)
+    coefficients.values = right
+    // ⟨a_k, v⟩ for all rows at once, then Σ_k ⟨a_k, v⟩ b_k.
+    coefficients = RowGram.products(coefficients, space)
+    var image = RowMatrix(rows: space.rows, columns: outputSize)
     image.withRows { images in
-      space.withRows { vectors in
-        for source in 0..<rank {
-          for row in 0..<count {
-            let product = withRow(.right, source) {
-              RowKernels.dot($0, vectors + row * $1, $1)
-            }
-            withRow(.left, source) {
-              RowKernels.add(product ?? 0, $0, to: images + row * $1, $1)
-            }
+      for source in 0..<rank {
+        for row in 0..<space.rows {
+          withRow(.left, source) {
+            RowKernels.add(coefficients[source, row], $0, to: images + row * $1, $1)
           }
         }
       }
     }
     return image
-  }
-
-  // MARK: Gram matrices
-
-  /// Inner products of all pairs of rows; the lower triangle.
-  static func gram(_ matrix: RowMatrix) -> RowMatrix {
-    var gram = RowMatrix(rows: matrix.rows, columns: matrix.rows)
-    gram.values = Self.gram(matrix.values, rows: matrix.rows, size: matrix.columns)
-    return gram
-  }
-
-  /// Columns that are worked on together: so many of all rows stay in the cache.
-  private static let columnBlock = 512
-
-  /// Inner products of all pairs of rows, (rows, rows), the lower triangle only. Sums in a fixed order.
-  private static func gram(_ values: [Double], rows: Int, size: Int) -> [Double] {
-    var gram = [Double](repeating: 0, count: rows * rows)
-    values.withUnsafeBufferPointer { buffer in
-      guard let base = buffer.baseAddress else { return }
-      for start in stride(from: 0, to: size, by: columnBlock) {
-        let count = min(columnBlock, size - start)
-        for row in 0..<rows {
-          for first in stride(from: 0, through: row, by: 4) {
-            // Rows past the last one are computed as the last one again and dropped.
-            let column = base + start
-            let products = dots(
-              column + row * size, column + first * size,
-              column + min(first + 1, rows - 1) * size, column + min(first + 2, rows - 1) * size,
-              column + min(first + 3, rows - 1) * size, count: count)
-            for lane in 0..<min(4, rows - first) {
-              gram[row * rows + first + lane] += products[lane]
-            }
-          }
-        }
-      }
-    }
-    return gram
-  }
-
-  /// Inner products of `x` with four others: each load of `x` serves four products.
-  private static func dots(
-    _ x: UnsafePointer<Double>, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
-    _ c: UnsafePointer<Double>, _ d: UnsafePointer<Double>, count: Int
-  ) -> SIMD4<Double> {
-    func load(_ pointer: UnsafePointer<Double>, _ index: Int) -> SIMD8<Double> {
-      UnsafeRawPointer(pointer + index).loadUnaligned(as: SIMD8<Double>.self)
-    }
-    var (sumA, sumB, sumC, sumD) = (
-      SIMD8<Double>.zero, SIMD8<Double>.zero, SIMD8<Double>.zero, SIMD8<Double>.zero
-    )
-    var index = 0
-    while index &+ 8 <= count {
-      let value = load(x, index)
-      sumA += value * load(a, index)
-      sumB += value * load(b, index)
-      sumC += value * load(c, index)
-      sumD += value * load(d, index)
-      index &+= 8
-    }
-    var sums = SIMD4(sumA.sum(), sumB.sum(), sumC.sum(), sumD.sum())
-    while index < count {
-      sums += x[index] * SIMD4(a[index], b[index], c[index], d[index])
-      index &+= 1
-    }
-    return sums
   }
 }

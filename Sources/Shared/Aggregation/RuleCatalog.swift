@@ -27,6 +27,10 @@ package enum RuleCatalog {
       case spreadsNonFinite
       /// The result has the factors of the clients averaged place by place.
       case factorwise
+      /// The result is Σ w_i x_i of factors: noise and masks can go with it.
+      case linear
+      /// The result's factors are Σ w_i x_i: what is left out can be told from the differences to them.
+      case meanOfFactors
       /// Compares clients with one another: one or two cannot say who is right.
       case needsThree
       /// `--personal` gives a client of rank r the first r ranks of the result.
@@ -66,7 +70,7 @@ package enum RuleCatalog {
     FrozenA.entry, Alternating.entry, NormClipping.entry, Krum.entry, MultiKrum.entry,
     GeometricMedian.entry, CoordinateMedian.entry, TrimmedMean.entry, Bulyan.entry,
     SharedA.entry, ZeroPadding.entry, SegmentMean.entry, RidgeCorrection.entry, Ties.entry,
-    Dare.entry,
+    Dare.entry, NormalizedAveraging.entry,
   ]
 
   package static func entry(_ name: String) throws(AggregationError) -> Entry {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import Adapters
+package import Adapters
 import Compute
 
 /// Results whose scale is 1 (alpha = rank) in every module, whatever the ranks.
@@ -40,5 +40,29 @@ enum ScaleOne {
     }
     return RuleResult(
       adapter(cut.map(\.0), like: files[0].config), truncation: cut.map(\.1))
+  }
+}
+
+extension RuleResult {
+  /// The adapter and what it leaves out side by side, so that the product is M; nil without residual.
+  package var exact: Adapter? {
+    guard let residual else { return nil }
+    let modules = zip(adapter.modules, residual.modules).map { mean, rest -> AdapterModule in
+      let (first, second) = (Float(adapter.scale(of: mean)), Float(residual.scale(of: rest)))
+      let rank = mean.rank + rest.rank
+      var loraA = mean.loraA.map { first * $0 }
+      loraA.append(contentsOf: rest.loraA.map { second * $0 })
+      var loraB: [Float] = []
+      for output in 0..<mean.outputSize {
+        loraB.append(contentsOf: mean.loraB[output * mean.rank..<(output + 1) * mean.rank])
+        loraB.append(contentsOf: rest.loraB[output * rest.rank..<(output + 1) * rest.rank])
+      }
+      return AdapterModule(
+        path: mean.path, rank: rank, inputSize: mean.inputSize, outputSize: mean.outputSize,
+        alpha: Double(rank), loraA: loraA, loraB: loraB)
+    }
+    var result = ScaleOne.adapter(modules, like: adapter.config)
+    result.provenance = adapter.provenance
+    return result
   }
 }

@@ -23,6 +23,15 @@ package final class SafetensorsFile: @unchecked Sendable {
     try self.init(path: path, bytes: mapping.bytes, owner: mapping)
   }
 
+  /// A file in memory, as ``SafetensorsWriter`` would write it.
+  package convenience init(
+    path: String, tensors: [OutputTensor], metadata: [String: String]
+  ) throws(SafetensorsError) {
+    let content = try SafetensorsWriter.bytes(tensors, metadata: metadata, path: path)
+    let owner = HeldBytes(content)
+    try self.init(path: path, bytes: owner.bytes, owner: owner)
+  }
+
   /// - Parameter owner: keeps `bytes` alive.
   init(
     path: String, bytes: UnsafeRawBufferPointer, owner: AnyObject
@@ -72,4 +81,18 @@ package final class SafetensorsFile: @unchecked Sendable {
   package func view(_ info: TensorInfo) -> TensorView {
     TensorView(info: info, bytes: UnsafeRawBufferPointer(rebasing: data[info.range]), file: self)
   }
+}
+
+/// Bytes that stay where they are.
+private final class HeldBytes {
+  let bytes: UnsafeRawBufferPointer
+
+  init(_ content: [UInt8]) {
+    let storage = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: content.count, alignment: 64)
+    storage.copyBytes(from: content)
+    bytes = UnsafeRawBufferPointer(storage)
+  }
+
+  deinit { bytes.deallocate() }
 }

@@ -82,6 +82,16 @@ package enum SafetensorsWriter {
     return total
   }
 
+  /// The bytes of one whole file.
+  static func bytes(
+    _ tensors: [OutputTensor], metadata: [String: String], path: String
+  ) throws(SafetensorsError) -> [UInt8] {
+    let ordered = ordered(tensors)
+    var bytes = try headerBytes(ordered, metadata: metadata, path: path)
+    for tensor in ordered { tensor.withBytes { bytes.append(contentsOf: $0) } }
+    return bytes
+  }
+
   /// The number of bytes that ``write(_:metadata:to:)`` would write.
   package static func byteCount(
     _ tensors: [OutputTensor], metadata: [String: String]

@@ -9,7 +9,7 @@ struct Alternating: AggregationRule {
   static let entry = RuleCatalog.Entry(
     "alternate", "weighted mean of the factor that was trained; the other must be the same in all",
     source: "Chen et al. 2024 (RoLoRA), https://arxiv.org/abs/2409.02346",
-    traits: [.equalRanks, .commonFactor, .factorwise], make: { _ in Alternating() })
+    traits: [.equalRanks, .commonFactor, .factorwise, .linear], make: { _ in Alternating() })
 
   func aggregate(
     _ round: AggregationRound, on loop: ParallelFor

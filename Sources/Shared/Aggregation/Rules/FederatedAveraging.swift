@@ -16,7 +16,7 @@ struct FederatedAveraging: AggregationRule {
   static let entry = RuleCatalog.Entry(
     "fedavg", "weighted mean of A and of B, apart",
     source: "McMahan et al. 2017, https://arxiv.org/abs/1602.05629",
-    traits: [.equalRanks, .commonParent, .spreadsNonFinite, .factorwise],
+    traits: [.equalRanks, .commonParent, .spreadsNonFinite, .factorwise, .linear, .meanOfFactors],
     make: { _ in FederatedAveraging() })
 
   func aggregate(
@@ -26,12 +26,6 @@ struct FederatedAveraging: AggregationRule {
       FactorFold(round).adapter(round) { views, folds in
         WeightedSum.of(views, zip(round.weights, folds).map { $0 * $1 }, on: loop)
       })
-  }
-
-  func residual(
-    _ round: AggregationRound, module: Int, result: Adapter
-  ) throws(AggregationError) -> ProductSum {
-    Self.covariance(round, module: module, result: result)
   }
 
   /// M − B̄Ā = Σ w_i (B_i − B̄)(A_i − Ā), for `result` = (B̄, Ā) of ``aggregate(_:on:)``.

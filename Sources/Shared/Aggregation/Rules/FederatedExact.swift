@@ -9,7 +9,7 @@ struct FederatedExact: AggregationRule {
   static let entry = RuleCatalog.Entry(
     "fedex", "fedavg, and what it leaves out written to --residual",
     source: "Singhal et al. 2024 (FedEx-LoRA), https://arxiv.org/abs/2410.09432",
-    traits: [.equalRanks, .commonParent, .factorwise], options: [.rank, .energy, .residual],
+    traits: [.equalRanks, .commonParent, .factorwise, .meanOfFactors], options: [.rank, .energy, .residual],
     make: { FederatedExact(choice: RankChoice(rank: $0.rank, energy: $0.energy)) })
 
   let choice: RankChoice
@@ -34,11 +34,5 @@ struct FederatedExact: AggregationRule {
     return RuleResult(
       mean, residual: ScaleOne.adapter(cut.map(\.0), like: mean.config),
       truncation: cut.map(\.1))
-  }
-
-  func residual(
-    _ round: AggregationRound, module: Int, result: Adapter
-  ) throws(AggregationError) -> ProductSum {
-    FederatedAveraging.covariance(round, module: module, result: result)
   }
 }

@@ -8,7 +8,7 @@ struct FrozenA: AggregationRule {
   static let entry = RuleCatalog.Entry(
     "ffa", "weighted mean of B; all clients must have the same A (cl-train --freeze A)",
     source: "Sun et al. 2024 (FFA-LoRA), https://arxiv.org/abs/2403.12313",
-    traits: [.equalRanks, .commonFactor, .factorwise], make: { _ in FrozenA() })
+    traits: [.equalRanks, .commonFactor, .factorwise, .linear], make: { _ in FrozenA() })
 
   func aggregate(
     _ round: AggregationRound, on loop: ParallelFor

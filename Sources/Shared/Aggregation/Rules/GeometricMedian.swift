@@ -15,7 +15,9 @@ struct GeometricMedian: AggregationRule {
 
   let choice: RankChoice
   private static let smoothing = 1e-6
-  private static let maximumSteps = 100
+  /// Near the breakdown point each step shortens the distance by little: updates 1e30 times too long need
+  /// hundreds.
+  private static let maximumSteps = 5000
   /// Largest change of a coefficient at which the steps end.
   private static let tolerance = 1e-14
 

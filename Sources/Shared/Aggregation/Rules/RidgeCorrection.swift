@@ -40,7 +40,7 @@ struct RidgeCorrection: AggregationRule {
     // (M − B̄Ā) of each row of Ā: (rank, out).
     let residual = FederatedAveraging.covariance(round, module: index, result: mean)
     let images = residual.applied(to: rows)
-    var gram = ProductSum.gram(rows)
+    var gram = RowGram.lowerTriangle(rows.values, rows: rank, size: inputs)
     let lengths = (0..<rank).map { gram[$0, $0] }
     let level = min(1, lengths.reduce(0, +) / Double(rank))
     for row in 0..<rank {

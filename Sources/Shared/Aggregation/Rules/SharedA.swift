@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import Adapters
 import Compute
 
 /// FedSA-LoRA: clients share A and each keeps its own B (Guo et al. 2024,
@@ -10,18 +9,12 @@ struct SharedA: AggregationRule {
   static let entry = RuleCatalog.Entry(
     "share-a", "weighted mean of A; --personal gives each client its own B back",
     source: "Guo et al. 2024 (FedSA-LoRA), https://arxiv.org/abs/2410.01463",
-    traits: [.equalRanks, .commonParent, .spreadsNonFinite, .factorwise, .keepsOwnB],
+    traits: [.equalRanks, .commonParent, .spreadsNonFinite, .factorwise, .linear, .meanOfFactors, .keepsOwnB],
     options: [.personal], make: { _ in SharedA() })
 
   func aggregate(
     _ round: AggregationRound, on loop: ParallelFor
   ) throws(AggregationError) -> RuleResult {
     try FederatedAveraging().aggregate(round, on: loop)
-  }
-
-  func residual(
-    _ round: AggregationRound, module: Int, result: Adapter
-  ) throws(AggregationError) -> ProductSum {
-    FederatedAveraging.covariance(round, module: module, result: result)
   }
 }
