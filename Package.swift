@@ -78,7 +78,7 @@ let executables = [
     "Randomness",
   ],
   "cl-train": [
-    "ArgumentParser", "CommandSupport", "Training", "LanguageModels", "Adapters", "Examples", "Tokenization",
+    "ArgumentParser", "CommandSupport", "Training", "LanguageModels", "Adapters", "Corpora", "Examples", "Tokenization",
     "Records", "Streams", "Randomness", "Devices", "Compute",
   ],
   "cl-aggregate": [
@@ -138,7 +138,7 @@ let package = Package(
         name: "cl-bench-kernels", dependencies: ["CInstructions", "Compute", "Devices"], path: "Benchmarks/Kernels",
         swiftSettings: settings),
       .target(
-        name: "TestSupport", dependencies: [.target(name: "Streams")], path: "Tests/TestSupport",
+        name: "TestSupport", dependencies: [.target(name: "Streams"), .target(name: "CArchive")], path: "Tests/TestSupport",
         swiftSettings: settings)
     ]
     + modules.map {
