@@ -41,6 +41,8 @@ struct ScoreCommand: ToolCommand {
   @Option(help: "Signals of the quality: all, none, or names with commas between.")
   var signals: String = "all"
 
+  @OptionGroup var quality: QualityOptions
+
   @Option(help: "Share of the length in the dual score, 0 to 1.")
   var lengthWeight: Double = 0.5
 
@@ -61,11 +63,12 @@ struct ScoreCommand: ToolCommand {
     options.scorer.signals = try SignalCatalog.select(signals)
     options.scorer.lengthWeight = lengthWeight
     let paths = try tool.inputs(files)
-    let corpus = Corpus(paths: paths, format: try format.map(CorpusCatalog.format(named:)))
+    let format = try format.map(CorpusCatalog.format(named:))
+    let input = try quality.prepare(&options, paths: paths, format: format)
     let model = try encoding.apply(to: &options, threads: common.threadCount, tool)
     let sink = try OutputSink(path: common.output)
     let totals = try score(
-      corpus, with: ScoringPass(options, provider: model), into: sink,
+      input, with: ScoringPass(options, provider: model), into: sink,
       totals: ScoreSummary(context: options.scorer.context),
       // Rows of a model take their time: smaller chunks, so that results come and progress shows.
       chunk: model == nil ? RecordChunk() : RecordChunk(byteLimit: 1 << 20, recordLimit: 512),
@@ -77,32 +80,26 @@ struct ScoreCommand: ToolCommand {
       origin.signals = options.scorer.signals.map(\.id)
       origin.model = model?.baseDigest
       origin.adapter = model?.adapterDigest
+      origin.qualityModel = quality.qualityModel
       let sink = try OutputSink(path: summary)
       try sink.write(totals.line(origin))
       try sink.close()
     }
     report(totals, context: options.scorer.context, seconds: Clock.seconds() - started, tool)
     try tool.writeManifest(
-      common, inputs: try hashed(paths.flatMap { corpus.files(of: $0) }),
-      outputs: try hashed([common.output, summary ?? "-"]), kernels: model?.kernels)
+      common, inputs: try hashed(input.files),
+      outputs: try hashed([common.output, summary ?? "-", quality.saveQualityModel ?? "-"]), kernels: model?.kernels)
   }
 
   private func score(
-    _ corpus: Corpus, with pass: ScoringPass, into sink: OutputSink, totals: ScoreSummary,
+    _ input: ScoreInput, with pass: ScoringPass, into sink: OutputSink, totals: ScoreSummary,
     chunk: RecordChunk, _ tool: Tool
   ) throws -> ScoreSummary {
     var totals = totals
     let progress = Progress(tool)
     var isAtEnd = false
     while !isAtEnd {
-      chunk.removeAll()
-      while !chunk.isFull && !isAtEnd {
-        if let line = try corpus.next() {
-          chunk.append(line.bytes, at: line.location)
-        } else {
-          isAtEnd = true
-        }
-      }
+      isAtEnd = try !input.fill(chunk)
       for outcome in try pass.score(chunk) {
         switch outcome {
         case .scored(let record):
