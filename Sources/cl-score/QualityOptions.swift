@@ -4,7 +4,9 @@ import Corpora
 import Scoring
 import Streams
 
-/// Options about the quality that is measured against the corpus.
+extension DuplicateKind: ExpressibleByArgument {}
+
+/// Options about what has to see the whole corpus first: quality measured against it, duplicates.
 struct QualityOptions: ParsableArguments {
   @Option(
     help: """
@@ -19,10 +21,24 @@ struct QualityOptions: ParsableArguments {
   @Option(help: "Share of the quality model in the quality, 0 to 1.")
   var qualityModelWeight: Double = 0.5
 
+  @Option(
+    help: """
+      Name the records that say the same (cluster, duplicate_of): exact, or near (MinHash). The input is \
+      read twice.
+      """)
+  var duplicates: DuplicateKind?
+
+  @Option(help: "Share of equal MinHashes from which on texts are near-duplicates, 0 to 1.")
+  var duplicateThreshold: Double = 0.7
+
   mutating func validate() throws {
     if !(0...1).contains(qualityModelWeight) {
       throw ValidationError(
         "--quality-model-weight: expected 0 to 1, found \(qualityModelWeight)")
+    }
+    if !(0...1).contains(duplicateThreshold) {
+      throw ValidationError(
+        "--duplicate-threshold: expected 0 to 1, found \(duplicateThreshold)")
     }
     if qualityModel == "none" { qualityModel = nil }
     if saveQualityModel != nil && qualityModel != "self" {
@@ -36,22 +52,25 @@ struct QualityOptions: ParsableArguments {
   ) throws -> ScoreInput {
     let input = ScoreInput(paths: paths, format: format)
     pass.scorer.modelWeight = qualityModelWeight
-    guard let qualityModel else { return input }
-    if qualityModel != "self" {
+    if let qualityModel, qualityModel != "self" {
       let model = try QualityModel(path: qualityModel)
       try model.check(signals: pass.scorer.signals, path: qualityModel)
       pass.scorer.qualityModel = model
-      return input
     }
-    let survey = CorpusSurvey(
-      layout: pass.layout, threads: pass.threads, learner: QualityLearner())
-    try input.survey(survey)
-    let model = try survey.learner?.learn(pass.scorer, threads: pass.threads)
-    pass.scorer.qualityModel = model
-    if let saveQualityModel, let model {
-      let sink = try OutputSink(path: saveQualityModel)
-      try model.write(to: sink)
-      try sink.close()
+    let learner = qualityModel == "self" ? QualityLearner() : nil
+    let finder = try duplicates.map { try DuplicateFinder($0, threshold: duplicateThreshold) }
+    if learner == nil && finder == nil { return input }
+    try input.survey(
+      CorpusSurvey(
+        layout: pass.layout, threads: pass.threads, learner: learner, duplicates: finder))
+    pass.clusters = try finder?.finish()
+    if let model = try learner?.learn(pass.scorer, threads: pass.threads) {
+      pass.scorer.qualityModel = model
+      if let saveQualityModel {
+        let sink = try OutputSink(path: saveQualityModel)
+        try model.write(to: sink)
+        try sink.close()
+      }
     }
     return input
   }

@@ -21,8 +21,7 @@ struct ScoreCommand: ToolCommand {
       Formats:
       \(CorpusCatalog.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
 
-      Signals:
-      \(SignalCatalog.all.map { "  \($0.name)" }.joined(separator: "\n"))
+      Signals: --list-signals says what there is.
       """,
     version: BuildInfo.version)
 
@@ -38,8 +37,15 @@ struct ScoreCommand: ToolCommand {
   @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
   var field: [String] = []
 
-  @Option(help: "Signals of the quality: all, none, or names with commas between.")
-  var signals: String = "all"
+  @Option(
+    help: """
+      Signals to measure, with commas between: names, families (quality, gopher, c4, fineweb, repetition, \
+      lexical, readability, characters, lines, words), all, none.
+      """)
+  var signals: String = "quality"
+
+  @Flag(help: "Say which signals there are, and end.")
+  var listSignals = false
 
   @OptionGroup var quality: QualityOptions
 
@@ -56,6 +62,7 @@ struct ScoreCommand: ToolCommand {
   }
 
   mutating func run(_ tool: Tool) throws {
+    if listSignals { return try writeSignals() }
     let started = Clock.seconds()
     var options = ScoringPass.Options()
     options.layout = try RecordLayout(fieldOptions: field)
@@ -91,6 +98,16 @@ struct ScoreCommand: ToolCommand {
       outputs: try hashed([common.output, summary ?? "-", quality.saveQualityModel ?? "-"]), kernels: model?.kernels)
   }
 
+  /// Name, families and meaning of every signal, a line each with tabs between.
+  private func writeSignals() throws {
+    let sink = try OutputSink(path: common.output)
+    for signal in SignalCatalog.all {
+      let families = signal.families.map(\.rawValue).joined(separator: ",")
+      try sink.write("\(signal.name)\t\(families)\t\(signal.summary)\n")
+    }
+    try sink.close()
+  }
+
   private func score(
     _ input: ScoreInput, with pass: ScoringPass, into sink: OutputSink, totals: ScoreSummary,
     chunk: RecordChunk, _ tool: Tool
@@ -98,9 +115,10 @@ struct ScoreCommand: ToolCommand {
     var totals = totals
     let progress = Progress(tool)
     var isAtEnd = false
+    var first = 0
     while !isAtEnd {
       isAtEnd = try !input.fill(chunk)
-      for outcome in try pass.score(chunk) {
+      for outcome in try pass.score(chunk, first: first) {
         switch outcome {
         case .scored(let record):
           totals.add(record.score, tokens: record.tokens, likelihood: record.likelihood)
@@ -115,6 +133,7 @@ struct ScoreCommand: ToolCommand {
           tool.reportSkipped(error)
         }
       }
+      first += chunk.count
       progress.show("\(totals.records) records")
     }
     progress.finish()

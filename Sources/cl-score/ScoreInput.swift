@@ -52,7 +52,7 @@ final class ScoreInput {
         chunk.append(line.bytes, at: line.location)
         try copy?.append(line.bytes, at: line.location)
       }
-      survey.add(chunk)
+      try survey.add(chunk)
     }
     try copy?.rewind()
     spool = copy

@@ -20,7 +20,7 @@ package struct TokenCounts: Sendable, Equatable {
 /// Scores records, one after the other; keeps working storage, so that each thread has its own.
 package struct RecordScorer: ~Copyable {
   package struct Options: Sendable {
-    package var signals: [any Signal] = SignalCatalog.all
+    package var signals: [any Signal] = SignalCatalog.quality
     /// The window C of the length score.
     package var context = 2048
     /// The exponent a of the length score in the dual score.
@@ -31,6 +31,9 @@ package struct RecordScorer: ~Copyable {
     package var modelWeight = 0.5
 
     package init() {}
+
+    /// One of the signals says something about quality.
+    var makesQuality: Bool { signals.contains { $0.families.contains(.quality) } }
   }
 
   private let options: Options
@@ -54,11 +57,11 @@ package struct RecordScorer: ~Copyable {
       score.sentences = analysis.sentences
       for signal in options.signals {
         let value = signal.value(of: analysis)
-        if let value { qualities.append(signal.quality(of: value)) }
+        if let quality = value.flatMap({ signal.quality(of: $0) }) { qualities.append(quality) }
         score.signals.append((signal.name, value.map(DualScore.rounded)))
       }
       // A text without words has no signal and no quality.
-      if !options.signals.isEmpty {
+      if options.makesQuality {
         score.quality = analysis.wordCount == 0 ? 0 : DualScore.quality(of: qualities)
       }
       if let model = options.qualityModel { judge(text, by: model, &score) }

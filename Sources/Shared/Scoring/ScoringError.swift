@@ -31,7 +31,7 @@ extension ScoringError: Diagnosable {
   package var message: String {
     switch self {
     case .unknownSignal(let name):
-      "--signals: expected all, none or names of signals, found \"\(name)\""
+      "--signals: expected all, none, families or names of signals, found \"\(name)\""
     case .tooFewTexts(let found):
       "--quality-model self: expected at least \(QualityLearner.minimumTexts) different texts, found \(found)"
     case .malformedQualityModel(_, let problem): "malformed quality model: \(problem)"
@@ -42,7 +42,7 @@ extension ScoringError: Diagnosable {
 
   package var hint: String? {
     switch self {
-    case .unknownSignal: "the signals are \(SignalCatalog.all.map(\.name).joined(separator: ", "))"
+    case .unknownSignal: "cl-score --list-signals says what there is"
     case .tooFewTexts: "leave --quality-model out, or name one that was learnt from more"
     case .malformedQualityModel, .otherSignals: nil
     }
