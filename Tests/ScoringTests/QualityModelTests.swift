@@ -137,7 +137,7 @@ enum GrammarText {
 
   @Test func sampleIsBoundedAndStillIndependentOfOrder() throws {
     func learn(_ texts: [String]) throws -> [UInt8] {
-      let learner = QualityLearner(sampleBytes: 16_000)
+      let learner = QualityLearner(sampleBytes: 24_000)
       for text in texts { learner.add(text, hash: TextHash.of(text)) }
       return try Self.bytes(learner.learn(RecordScorer.Options(), threads: 1))
     }

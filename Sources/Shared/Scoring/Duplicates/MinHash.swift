@@ -12,7 +12,7 @@ package struct MinHash: Sendable {
   private let factors: [UInt64]
   private let terms: [UInt64]
 
-  /// Texts of similarity s share a band with the chance 1 - (1 - s^rows)^bands: one half at about .72 for 14
+  /// Texts of similarity s share a band with the chance 1 - (1 - s^rows)^bands: one half at about .69 for 14
   /// bands of 8.
   package init(bands: Int = 14, rows: Int = 8) {
     self.bands = bands
