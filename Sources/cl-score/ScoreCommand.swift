@@ -21,8 +21,7 @@ struct ScoreCommand: ToolCommand {
       Formats:
       \(CorpusCatalog.all.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
 
-      Signals:
-      \(SignalCatalog.all.map { "  \($0.name)" }.joined(separator: "\n"))
+      Signals: --list-signals says what there is.
       """,
     version: BuildInfo.version)
 
@@ -41,8 +40,17 @@ struct ScoreCommand: ToolCommand {
   @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
   var field: [String] = []
 
-  @Option(help: "Signals of the quality: all, none, or names with commas between.")
-  var signals: String = "all"
+  @Option(
+    help: """
+      Signals to measure, with commas between: names, families (quality, gopher, c4, fineweb, repetition, \
+      lexical, readability, characters, lines, words), all, none.
+      """)
+  var signals: String = "quality"
+
+  @Flag(help: "Say which signals there are, and end.")
+  var listSignals = false
+
+  @OptionGroup var quality: QualityOptions
 
   @Option(help: "Share of the length in the dual score, 0 to 1.")
   var lengthWeight: Double = 0.5
@@ -57,6 +65,7 @@ struct ScoreCommand: ToolCommand {
   }
 
   mutating func run(_ tool: Tool) throws {
+    if listSignals { return try writeSignals() }
     let started = Clock.seconds()
     var options = ScoringPass.Options()
     options.layout = try RecordLayout(fieldOptions: field)
@@ -64,12 +73,14 @@ struct ScoreCommand: ToolCommand {
     options.scorer.signals = try SignalCatalog.select(signals)
     options.scorer.lengthWeight = lengthWeight
     let paths = try tool.inputs(files)
-    let corpus = Corpus(
-      paths: paths, options: try CorpusOptions(format: format, textUnit: textUnit))
+    let input = ScoreInput(
+      paths: paths, options: try CorpusOptions(format: format, textUnit: textUnit),
+      tolerance: common.skipInvalid, onSkip: tool.reportSkipped)
+    try quality.prepare(&options, input)
     let model = try encoding.apply(to: &options, threads: common.threadCount, tool)
     let sink = try OutputSink(path: common.output)
     let totals = try score(
-      corpus, with: ScoringPass(options, provider: model), into: sink,
+      input, with: ScoringPass(options, provider: model), into: sink,
       totals: ScoreSummary(context: options.scorer.context),
       // Rows of a model take their time: smaller chunks, so that results come and progress shows.
       chunk: model == nil ? RecordChunk() : RecordChunk(byteLimit: 1 << 20, recordLimit: 512),
@@ -81,58 +92,57 @@ struct ScoreCommand: ToolCommand {
       origin.signals = options.scorer.signals.map(\.id)
       origin.model = model?.baseDigest
       origin.adapter = model?.adapterDigest
+      origin.qualityModel = quality.qualityModel
       let sink = try OutputSink(path: summary)
       try sink.write(totals.line(origin))
       try sink.close()
     }
     report(totals, context: options.scorer.context, seconds: Clock.seconds() - started, tool)
     try tool.writeManifest(
-      common, inputs: try hashed(paths.flatMap { corpus.files(of: $0) }),
-      outputs: try hashed([common.output, summary ?? "-"]), kernels: model?.kernels)
+      common, inputs: try hashed(input.files),
+      outputs: try hashed([common.output, summary ?? "-", quality.saveQualityModel ?? "-"]), kernels: model?.kernels)
+  }
+
+  /// Name, families and meaning of every signal, a line each with tabs between.
+  private func writeSignals() throws {
+    let sink = try OutputSink(path: common.output)
+    for signal in SignalCatalog.all {
+      let families = signal.families.map(\.rawValue).joined(separator: ",")
+      try sink.write("\(signal.name)\t\(families)\t\(signal.summary)\n")
+    }
+    try sink.close()
   }
 
   private func score(
-    _ corpus: Corpus, with pass: ScoringPass, into sink: OutputSink, totals: ScoreSummary,
+    _ input: ScoreInput, with pass: ScoringPass, into sink: OutputSink, totals: ScoreSummary,
     chunk: RecordChunk, _ tool: Tool
   ) throws -> ScoreSummary {
     var totals = totals
     let progress = Progress(tool)
     var isAtEnd = false
+    var first = 0
     while !isAtEnd {
-      chunk.removeAll()
-      while !chunk.isFull && !isAtEnd {
-        do {
-          if let line = try corpus.next() {
-            chunk.append(line.bytes, at: line.location)
-          } else {
-            isAtEnd = true
-          }
-        } catch let error as any OneRecordError where error.concernsOneRecord {
-          guard totals.skippedRecords < common.skipInvalid else { throw error }
-          totals.skippedRecords += 1
-          tool.reportSkipped(error)
-        }
-      }
-      for outcome in try pass.score(chunk) {
+      isAtEnd = try !input.fill(chunk)
+      for outcome in try pass.score(chunk, first: first) {
         switch outcome {
         case .scored(let record):
           totals.add(record.score, tokens: record.tokens, likelihood: record.likelihood)
           try sink.write(record.line)
           try sink.write("\n")
         case .bad(let error):
-          guard totals.skippedRecords < common.skipInvalid else {
+          do { try input.skip(error) } catch {
             progress.finish()
             throw error
           }
-          totals.skippedRecords += 1
-          tool.reportSkipped(error)
         }
       }
+      first += chunk.count
       progress.show("\(totals.records) records")
     }
     progress.finish()
-    if corpus.entriesPassedOver > 0 {
-      tool.note("\(corpus.entriesPassedOver) files in archives are of no known format")
+    totals.skippedRecords = input.skippedRecords
+    if input.entriesPassedOver > 0 {
+      tool.note("\(input.entriesPassedOver) files in archives are of no known format")
     }
     return totals
   }

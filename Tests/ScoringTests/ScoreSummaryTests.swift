@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Foundation
 import Records
 import Scoring
 import Streams
@@ -54,6 +55,38 @@ import Testing
     #expect(line["adapter"]?.isNull == true)
     #expect(line["truncated_records"]?.int == 2)
     #expect(line["truncated_target_tokens"]?.int == 4)
+  }
+
+  @Test func shardScoresAreExactAndSumsOfParts() throws {
+    var whole = ScoreSummary(context: 100)
+    var parts = [ScoreSummary](repeating: ScoreSummary(context: 100), count: 3)
+    var (mass, tokens, lengths) = (0, 0, 0.0)
+    for index in 0..<500 {
+      var score = RecordScore()
+      score.words = index * 7 % 163
+      score.quality = Double(index * 7919 % 1_000_001) / 1e6
+      score.length = Double(index * 104_729 % 1_000_001) / 1e6
+      mass += index * 7919 % 1_000_001 * min(100, index * 7 % 163)
+      tokens += min(100, index * 7 % 163)
+      lengths += Double(index * 104_729 % 1_000_001)
+      whole.add(score, tokens: nil)
+      parts[index * index % 3].add(score, tokens: nil)
+    }
+    var merged = parts[2]
+    merged.merge(parts[0])
+    merged.merge(parts[1])
+    let origin = ScoreSummary.Origin(tool: "t", lengthWeight: 0.25)
+    #expect(merged.line(origin) == whole.line(origin))
+    let line = try value(whole, origin)
+    let quality = Double(mass) / 1e6 / Double(tokens)
+    let length = lengths / 500 / 1e6
+    #expect(line["quality_tokens"]?.number == Double(mass) / 1e6)
+    #expect(line["context_tokens"]?.int == tokens)
+    let shard = try #require(line["shard"])
+    #expect(abs(try #require(shard["quality"]?.number) - quality) < 1e-6)
+    #expect(abs(try #require(shard["length"]?.number) - length) < 1e-6)
+    let score = pow(length, 0.25) * pow(quality, 0.75)
+    #expect(abs(try #require(shard["score"]?.number) - score) < 1e-6)
   }
 
   @Test func nothingAtAllIsASummaryToo() throws {

@@ -3,8 +3,6 @@ import Scoring
 import Testing
 
 @Suite struct SignalLaws {
-  static let signals = SignalCatalog.all.indices.map { $0 }
-
   /// Texts at the edges of what can come: none, little, much, and nothing but one kind of thing.
   static let edges: [(name: String, text: String)] = [
     ("empty", ""),
@@ -13,41 +11,44 @@ import Testing
     ("one word", "word"),
     ("one mark", "."),
     ("symbols", "### ... … ### !!! ((("),
-    ("one long word", String(repeating: "x", count: 1 << 20)),
-    ("one word many times", String(repeating: "word ", count: 200_000)),
-    ("many short lines", String(repeating: "a\n", count: 500_000)),
-    ("no repetition", (0..<100_000).map { "w\($0)" }.joined(separator: " ")),
-    ("CJK", String(repeating: "你好。世界！", count: 50_000)),
-    ("beyond the first plane", String(repeating: "🙂𝔘 ", count: 50_000)),
-    ("combining", String(repeating: "a\u{301}\u{302} ", count: 50_000)),
+    ("one long word", String(repeating: "x", count: 1 << 17)),
+    ("one word many times", String(repeating: "word ", count: 20_000)),
+    ("many short lines", String(repeating: "a\n", count: 5_000)),
+    ("no repetition", (0..<10_000).map { "w\($0)" }.joined(separator: " ")),
+    ("CJK", String(repeating: "你好。世界！", count: 5_000)),
+    ("beyond the first plane", String(repeating: "🙂𝔘 ", count: 5_000)),
+    ("combining", String(repeating: "a\u{301}\u{302} ", count: 5_000)),
   ]
 
-  @Test(arguments: signals, edges.map(\.name))
-  func valueLiesInRangeAndQualityBetweenFloorAndOne(signal index: Int, edge: String) throws {
-    let signal = SignalCatalog.all[index]
+  @Test(arguments: edges.map(\.name))
+  func valueLiesInRangeAndQualityBetweenFloorAndOne(edge: String) throws {
     let text = try #require(Self.edges.first { $0.name == edge }).text
     var analysis = TextAnalysis()
     analysis.analyse(text)
-    guard let value = signal.value(of: analysis) else { return }
-    #expect(signal.range.contains(value))
-    #expect((Ramp.floor...1).contains(signal.quality(of: value)))
+    for signal in SignalCatalog.all {
+      guard let value = signal.value(of: analysis) else { continue }
+      #expect(signal.range.contains(value), "\(signal.name)")
+      let quality = signal.quality(of: value)
+      #expect((quality != nil) == signal.families.contains(.quality), "\(signal.name)")
+      if let quality { #expect((Ramp.floor...1).contains(quality), "\(signal.name)") }
+    }
   }
 
-  @Test(arguments: signals)
-  func valueDoesNotDependOnWhatWasMeasuredBefore(signal index: Int) {
-    let signal = SignalCatalog.all[index]
+  @Test func valueDoesNotDependOnWhatWasMeasuredBefore() {
     let text = RandomText.words(400, from: 60, seed: 5)
     var fresh = TextAnalysis()
     fresh.analyse(text)
-    let expected = signal.value(of: fresh)
+    let expected = SignalCatalog.all.map { $0.value(of: fresh) }
     var used = TextAnalysis()
-    for (_, edge) in Self.edges where edge.utf8.count < 100_000 {
+    for (_, edge) in Self.edges where edge.utf8.count < 10_000 {
       used.analyse(edge)
       _ = SignalCatalog.all.map { $0.value(of: used) }
     }
     used.analyse(text)
-    _ = SignalCatalog.all.map { $0.value(of: used) }
-    #expect(signal.value(of: used) == expected)
+    // Backwards, so that each comes after others than before.
+    for index in SignalCatalog.all.indices.reversed() {
+      #expect(SignalCatalog.all[index].value(of: used) == expected[index])
+    }
   }
 
   @Test func namesAreUniqueAndCarryVersions() {

@@ -24,6 +24,10 @@ package struct RecordScore: Sendable, Equatable {
   /// Share of the target tokens that were the model's first choice.
   package var tokenAccuracy: Double?
 
+  /// Names the records that say the same as this one; the number of the first of them, if that is another one.
+  package var cluster: String?
+  package var duplicateOf: Int?
+
   package init() {}
 
   /// Reads the key from a record that has it.
@@ -63,6 +67,8 @@ package struct RecordScore: Sendable, Equatable {
     score = try number("score")
     nll = try number("nll")
     tokenAccuracy = try number("token_accuracy")
+    cluster = object["cluster"]?.text
+    duplicateOf = try count("duplicate_of")
     for signal in object["signals"]?.object?.members ?? [] {
       signals.append((signal.key, signal.value.number))
     }
@@ -87,6 +93,8 @@ package struct RecordScore: Sendable, Equatable {
       }
       writer.field("nll", ifPresent: nll)
       writer.field("token_accuracy", ifPresent: tokenAccuracy)
+      writer.field("cluster", ifPresent: cluster)
+      writer.field("duplicate_of", ifPresent: duplicateOf)
     }
   }
 

@@ -26,6 +26,17 @@ package struct Distribution: Sendable {
     add(Int((score * Double(unitsPerOne)).rounded()))
   }
 
+  /// Adds the values of another distribution of the same kind.
+  package mutating func merge(_ other: Distribution) {
+    precondition(unitsPerOne == other.unitsPerOne, "distributions of two kinds")
+    counts.merge(other.counts, uniquingKeysWith: +)
+    total += other.total
+    sum += other.sum
+  }
+
+  /// 0 without values.
+  package var mean: Double { total == 0 ? 0 : sum / Double(total) / Double(unitsPerOne) }
+
   package var isEmpty: Bool { total == 0 }
 
   /// `mean`, `min`, `p5`, `p25`, `p50`, `p75`, `p95`, `max`. A quantile p is the value at rank ⌈p·N⌉ of the
@@ -49,7 +60,7 @@ package struct Distribution: Sendable {
       }
     }
     writer.object(name) { writer in
-      writer.field("mean", DualScore.rounded(sum / Double(total) / Double(unitsPerOne)))
+      writer.field("mean", DualScore.rounded(mean))
       put("min", value(atRank: 1), &writer)
       for percent in [5, 25, 50, 75, 95] {
         put("p\(percent)", value(atRank: max(1, (percent * total + 99) / 100)), &writer)

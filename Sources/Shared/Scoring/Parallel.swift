@@ -4,17 +4,16 @@ internal import Synchronization
 
 /// Work that is spread over threads and comes back in order.
 enum Parallel {
-  /// Indices that a thread takes at a time.
-  fileprivate static let run = 32
-
   /// Calls `body` once for each index, each thread with a state of its own.
+  ///
+  /// - Parameter grain: indices that a thread takes at a time.
   static func map<State, Result>(
-    _ count: Int, threads: Int, state: @escaping () -> State,
+    _ count: Int, threads: Int, grain: Int = 32, state: @escaping () -> State,
     body: @escaping (inout State, Int) -> Result
   ) -> [Result] {
-    let workers = max(1, min(threads, (count + run - 1) / run))
+    let workers = max(1, min(threads, (count + grain - 1) / grain))
     return [Result](unsafeUninitializedCapacity: count) { buffer, initialized in
-      let job = ParallelJob(count: count, results: buffer, state: state, body: body)
+      let job = ParallelJob(count: count, grain: grain, results: buffer, state: state, body: body)
       if workers == 1 {
         job.work()
       } else {
@@ -28,16 +27,18 @@ enum Parallel {
 /// What the threads share: each takes runs of indices from `next` and writes only their results.
 private final class ParallelJob<State, Result>: @unchecked Sendable {
   private let count: Int
+  private let grain: Int
   private let results: UnsafeMutableBufferPointer<Result>
   private let state: () -> State
   private let body: (inout State, Int) -> Result
   private let next = Atomic<Int>(0)
 
   init(
-    count: Int, results: UnsafeMutableBufferPointer<Result>, state: @escaping () -> State,
+    count: Int, grain: Int, results: UnsafeMutableBufferPointer<Result>, state: @escaping () -> State,
     body: @escaping (inout State, Int) -> Result
   ) {
     self.count = count
+    self.grain = grain
     self.results = results
     self.state = state
     self.body = body
@@ -46,9 +47,9 @@ private final class ParallelJob<State, Result>: @unchecked Sendable {
   func work() {
     var own = state()
     while true {
-      let start = next.wrappingAdd(Parallel.run, ordering: .relaxed).oldValue
+      let start = next.wrappingAdd(grain, ordering: .relaxed).oldValue
       if start >= count { return }
-      for index in start..<min(count, start + Parallel.run) {
+      for index in start..<min(count, start + grain) {
         results.initializeElement(at: index, to: body(&own, index))
       }
     }

@@ -20,17 +20,25 @@ package struct TokenCounts: Sendable, Equatable {
 /// Scores records, one after the other; keeps working storage, so that each thread has its own.
 package struct RecordScorer: ~Copyable {
   package struct Options: Sendable {
-    package var signals: [any Signal] = SignalCatalog.all
+    package var signals: [any Signal] = SignalCatalog.quality
     /// The window C of the length score.
     package var context = 2048
     /// The exponent a of the length score in the dual score.
     package var lengthWeight = 0.5
+    /// Judges texts by the corpus that they are from; nil is quality by the signals alone.
+    package var qualityModel: QualityModel?
+    /// The exponent of the model's term in the quality.
+    package var modelWeight = 0.5
 
     package init() {}
+
+    /// One of the signals says something about quality.
+    var makesQuality: Bool { signals.contains { $0.families.contains(.quality) } }
   }
 
   private let options: Options
   private var analysis = TextAnalysis()
+  private var qualityTokens = QualityTokens()
 
   package init(_ options: Options) { self.options = options }
 
@@ -49,13 +57,14 @@ package struct RecordScorer: ~Copyable {
       score.sentences = analysis.sentences
       for signal in options.signals {
         let value = signal.value(of: analysis)
-        if let value { qualities.append(signal.quality(of: value)) }
+        if let quality = value.flatMap({ signal.quality(of: $0) }) { qualities.append(quality) }
         score.signals.append((signal.name, value.map(DualScore.rounded)))
       }
       // A text without words has no signal and no quality.
-      if !options.signals.isEmpty {
+      if options.makesQuality {
         score.quality = analysis.wordCount == 0 ? 0 : DualScore.quality(of: qualities)
       }
+      if let model = options.qualityModel { judge(text, by: model, &score) }
     }
     if let n = score.tokens ?? score.words {
       score.length = DualScore.length(n, context: options.context)
@@ -67,6 +76,20 @@ package struct RecordScorer: ~Copyable {
     score.length = score.length.map(DualScore.rounded)
     score.quality = score.quality.map(DualScore.rounded)
     return score
+  }
+
+  /// Q = Q_h^(1-l) · Q_m^l, with Q_h levelled over the lengths.
+  private mutating func judge(_ text: String, by model: QualityModel, _ score: inout RecordScore) {
+    qualityTokens.read(text)
+    let judgement = model.judge(qualityTokens, hash: TextHash.of(text))
+    score.signals.append(("character_nll", judgement.nll.map(DualScore.rounded)))
+    score.signals.append(("word_order", judgement.gain.map(DualScore.rounded)))
+    guard let words = score.words, let heuristic = score.quality,
+      let usual = model.quality(judgement, words: words)
+    else { return }
+    score.quality = DualScore.score(
+      length: usual, quality: model.levelled(heuristic, words: words),
+      lengthWeight: options.modelWeight)
   }
 }
 

@@ -13,6 +13,8 @@ package struct ScoreSummary: Sendable {
     /// Digest of the base model, and of the adapter on it.
     package var model: String?
     package var adapter: String?
+    /// Where the quality model is from: `self`, a path, or nil.
+    package var qualityModel: String?
 
     package init(tool: String, lengthWeight: Double) {
       self.tool = tool
@@ -31,7 +33,9 @@ package struct ScoreSummary: Sendable {
   package private(set) var truncatedTargetTokens = 0
   /// Records without any target within the context.
   package private(set) var lostRecords = 0
-  private var qualityTokens = 0.0
+  /// Σ Q · min(n, C) in millionths, and Σ min(n, C): whole numbers, so that sums of parts are exact.
+  private var qualityMillionths = 0
+  private var contextTokens = 0
   private var length = Distribution.ofScores()
   private var quality = Distribution.ofScores()
   private var score = Distribution.ofScores()
@@ -60,9 +64,41 @@ package struct ScoreSummary: Sendable {
     if let value = record.score { score.add(score: value) }
     if let value = record.quality {
       quality.add(score: value)
-      qualityTokens += value * Double(min(context, counts?.tokens ?? record.words ?? 0))
+      let fitting = min(context, counts?.tokens ?? record.words ?? 0)
+      qualityMillionths &+= Int((value * 1e6).rounded()) &* fitting
+      contextTokens &+= fitting
     }
     if let found {
+      var sum = likelihood ?? Likelihood(nll: 0, targetTokens: 0, correctTokens: 0)
+      sum.nll += found.nll
+      sum.targetTokens += found.targetTokens
+      sum.correctTokens += found.correctTokens
+      likelihood = sum
+    }
+  }
+
+  /// Adds what another part of the corpus came to: the same as if its records had been added one by one.
+  ///
+  /// - Precondition: the same context.
+  package mutating func merge(_ other: ScoreSummary) {
+    precondition(context == other.context, "summaries of two contexts")
+    records += other.records
+    skippedRecords += other.skippedRecords
+    words += other.words
+    characters += other.characters
+    sentences += other.sentences
+    if let count = other.tokens { tokens = (tokens ?? 0) + count }
+    targetTokens += other.targetTokens
+    truncatedRecords += other.truncatedRecords
+    truncatedTargetTokens += other.truncatedTargetTokens
+    lostRecords += other.lostRecords
+    qualityMillionths &+= other.qualityMillionths
+    contextTokens &+= other.contextTokens
+    length.merge(other.length)
+    quality.merge(other.quality)
+    score.merge(other.score)
+    tokensPerRecord.merge(other.tokensPerRecord)
+    if let found = other.likelihood {
       var sum = likelihood ?? Likelihood(nll: 0, targetTokens: 0, correctTokens: 0)
       sum.nll += found.nll
       sum.targetTokens += found.targetTokens
@@ -103,11 +139,29 @@ package struct ScoreSummary: Sendable {
       quality.write("quality", to: &writer)
       score.write("score", to: &writer)
       tokensPerRecord.write("tokens_per_record", to: &writer)
-      if !quality.isEmpty { writer.field("quality_tokens", DualScore.rounded(qualityTokens)) }
+      if !quality.isEmpty { writeShard(origin, to: &writer) }
       if let model = origin.model { writeLikelihood(model, origin.adapter, to: &writer) }
     }
     writer.newline()
     return writer.bytes
+  }
+
+  /// E, T, and the shard's own L, Q and D (Documentation/scores.md, "Shards").
+  private func writeShard(_ origin: Origin, to writer: inout JSONWriter) {
+    let mass = Double(qualityMillionths) / 1e6
+    writer.field("quality_tokens", mass)
+    writer.field("context_tokens", contextTokens)
+    let shardQuality = contextTokens > 0 ? mass / Double(contextTokens) : 0
+    writer.object("shard") { writer in
+      writer.field("length", DualScore.rounded(length.mean))
+      writer.field("quality", DualScore.rounded(shardQuality))
+      writer.field(
+        "score",
+        DualScore.rounded(
+          DualScore.score(
+            length: length.mean, quality: shardQuality, lengthWeight: origin.lengthWeight)))
+    }
+    if let model = origin.qualityModel { writer.field("quality_model", model) }
   }
 
   private func writeLikelihood(

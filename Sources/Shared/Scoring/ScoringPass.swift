@@ -35,6 +35,8 @@ package struct ScoringPass {
     /// Tokens of a packed row for the model.
     package var rowTokens = 4096
     package var threads = 1
+    /// Which records say the same, by their number in the input.
+    package var clusters: DuplicateClusters?
 
     package init() {}
   }
@@ -49,14 +51,19 @@ package struct ScoringPass {
 
   /// The outcomes of a chunk's records, in their order.
   ///
+  /// - Parameter first: the number of the chunk's first record in the input, from 0.
   /// - Throws: what no record can mend: `ExampleError`, the provider's errors.
-  package func score(_ chunk: RecordChunk) throws -> [ScoringOutcome] {
+  package func score(_ chunk: RecordChunk, first: Int = 0) throws -> [ScoringOutcome] {
     let finishes = provider == nil
     let results = Parallel.map(chunk.count, threads: options.threads) {
       RecordWorker(options)
     } body: { worker, index -> Result<ScoringOutcome, any Error> in
       do {
         var record = try worker.score(try chunk.fields(index))
+        if let (name, earlier) = options.clusters?.cluster(of: first + index) {
+          record.score.cluster = name
+          record.score.duplicateOf = earlier
+        }
         if finishes { worker.finish(&record) }
         return .success(.scored(record))
       } catch let error as RecordError {

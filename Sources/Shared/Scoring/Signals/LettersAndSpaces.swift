@@ -5,6 +5,8 @@
 struct LettersAndSpaces: Signal {
   let name = "letters_and_spaces"
   let version = 1
+  let families: [SignalFamily] = [.quality, .characters]
+  let summary = "share of the characters that are letters or white space"
   let range = 0.0...1.0
   private let ramp = Ramp(bad: 0.6, good: 0.85)
 
@@ -13,5 +15,5 @@ struct LettersAndSpaces: Signal {
     return Double(text.letters + text.whitespace) / Double(text.characters)
   }
 
-  func quality(of value: Double) -> Double { ramp(value) }
+  func quality(of value: Double) -> Double? { ramp(value) }
 }

@@ -10,6 +10,8 @@
 struct LexicalDiversity: Signal {
   let name = "mtld"
   let version = 1
+  let families: [SignalFamily] = [.quality, .lexical]
+  let summary = "words until the share of different words falls below .72"
   let range = 1.0...Double.greatestFiniteMagnitude
   private let ramp = Ramp(bad: 12, good: 40)
 
@@ -17,7 +19,7 @@ struct LexicalDiversity: Signal {
   /// The share of different words at which a stretch ends, in hundredths.
   private static let hundredths = 72
 
-  func quality(of value: Double) -> Double { ramp(value) }
+  func quality(of value: Double) -> Double? { ramp(value) }
 
   func value(of text: borrowing TextAnalysis) -> Double? {
     let names = text.positions

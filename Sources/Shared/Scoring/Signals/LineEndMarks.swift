@@ -5,6 +5,8 @@
 struct LineEndMarks: Signal {
   let name = "line_end_marks"
   let version = 1
+  let families: [SignalFamily] = [.quality, .fineweb]
+  let summary = "share of the lines that end in an end mark"
   let range = 0.0...1.0
   private let ramp = Ramp(bad: 0.05, good: 0.5)
 
@@ -13,5 +15,5 @@ struct LineEndMarks: Signal {
     return Double(text.linesWithEndMark) / Double(text.lines)
   }
 
-  func quality(of value: Double) -> Double { ramp(value) }
+  func quality(of value: Double) -> Double? { ramp(value) }
 }

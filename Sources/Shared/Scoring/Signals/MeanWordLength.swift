@@ -5,6 +5,8 @@
 struct MeanWordLength: Signal {
   let name = "mean_word_length"
   let version = 1
+  let families: [SignalFamily] = [.quality, .gopher]
+  let summary = "characters of a word"
   let range = 1.0...Double.greatestFiniteMagnitude
   private let low = Ramp(bad: 2, good: 3)
   private let high = Ramp(bad: 15, good: 10)
@@ -14,5 +16,5 @@ struct MeanWordLength: Signal {
     return Double(text.characters - text.whitespace) / Double(text.words.count)
   }
 
-  func quality(of value: Double) -> Double { min(low(value), high(value)) }
+  func quality(of value: Double) -> Double? { min(low(value), high(value)) }
 }

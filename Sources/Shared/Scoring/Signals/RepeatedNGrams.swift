@@ -10,6 +10,8 @@
 struct RepeatedNGrams: Signal {
   let name = "repeated_ngrams"
   let version = 1
+  let families: [SignalFamily] = [.quality, .repetition]
+  let summary = "worst repetition of n-grams, as a multiple of its limit"
   let range = 0.0...10.0
   private let ramp = Ramp(bad: 2.0, good: 0.8)
 
@@ -17,26 +19,40 @@ struct RepeatedNGrams: Signal {
   static let limits = [0.20, 0.18, 0.16, 0.15, 0.14, 0.13, 0.12, 0.11, 0.10]
   private static let longestTopGram = 4
 
-  func quality(of value: Double) -> Double { ramp(value) }
+  func quality(of value: Double) -> Double? { ramp(value) }
 
   func value(of text: borrowing TextAnalysis) -> Double? {
-    let words = text.words
-    if words.isEmpty { return nil }
-    let scratch = text.positions
-    prepare(words, scratch)
-    let total = Double(scratch.offsets[words.count])
-    count(scratch, in: text.table)
+    if text.words.isEmpty { return nil }
     var worst = 0.0
-    for (index, limit) in RepeatedNGrams.limits.enumerated() {
-      let n = index + 2
-      keepRepeated(scratch, lastStart: words.count - n, words: words, n: n, in: text.table)
-      if scratch.candidates.isEmpty { break }
-      let repeated =
-        n <= RepeatedNGrams.longestTopGram
-        ? topGram(scratch, n: n, in: text.table) : repeatedScalars(scratch, n: n, in: text.table)
-      worst = max(worst, min(1, Double(repeated) / total) / limit)
+    for (share, limit) in zip(RepeatedNGrams.shares(of: text), RepeatedNGrams.limits) {
+      worst = max(worst, share / limit)
     }
     return worst
+  }
+
+  /// The share of the scalars of all words that repetition of 2-grams to 10-grams takes, 0...1 each;
+  /// found once a text.
+  static func shares(of text: borrowing TextAnalysis) -> [Double] {
+    if let known = text.positions.repeatedShares { return known }
+    let words = text.words
+    let scratch = text.positions
+    var shares = [Double](repeating: 0, count: limits.count)
+    let signal = RepeatedNGrams()
+    signal.prepare(words, scratch)
+    let total = Double(scratch.offsets[words.count])
+    signal.count(scratch, in: text.table)
+    for index in limits.indices {
+      let n = index + 2
+      signal.keepRepeated(scratch, lastStart: words.count - n, words: words, n: n, in: text.table)
+      if scratch.candidates.isEmpty { break }
+      let repeated =
+        n <= longestTopGram
+        ? signal.topGram(scratch, n: n, in: text.table)
+        : signal.repeatedScalars(scratch, n: n, in: text.table)
+      shares[index] = min(1, Double(repeated) / total)
+    }
+    scratch.repeatedShares = shares
+    return shares
   }
 
   /// Every word is a candidate under its own name; `offsets[i]` is the number of scalars before word i.

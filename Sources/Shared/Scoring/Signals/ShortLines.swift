@@ -5,6 +5,8 @@
 struct ShortLines: Signal {
   let name = "short_lines"
   let version = 1
+  let families: [SignalFamily] = [.quality, .fineweb]
+  let summary = "share of the lines of at most 30 characters"
   let range = 0.0...1.0
   private let ramp = Ramp(bad: 0.9, good: 0.5)
 
@@ -13,5 +15,5 @@ struct ShortLines: Signal {
     return Double(text.shortLines) / Double(text.lines)
   }
 
-  func quality(of value: Double) -> Double { ramp(value) }
+  func quality(of value: Double) -> Double? { ramp(value) }
 }

@@ -8,6 +8,8 @@
 struct StopWords: Signal {
   let name = "stop_words"
   let version = 1
+  let families: [SignalFamily] = [.quality]
+  let summary = "share of the words that are English function words"
   let range = 0.0...1.0
   private let ramp = Ramp(bad: 0.05, good: 0.25)
 
@@ -41,5 +43,5 @@ struct StopWords: Signal {
     return Double(count) / Double(text.words.count)
   }
 
-  func quality(of value: Double) -> Double { ramp(value) }
+  func quality(of value: Double) -> Double? { ramp(value) }
 }

@@ -5,6 +5,8 @@
 struct SymbolsPerWord: Signal {
   let name = "symbols_per_word"
   let version = 1
+  let families: [SignalFamily] = [.quality]
+  let summary = "#, … and ... for each word"
   let range = 0.0...Double.greatestFiniteMagnitude
   private let ramp = Ramp(bad: 0.15, good: 0.03)
 
@@ -13,5 +15,5 @@ struct SymbolsPerWord: Signal {
     return Double(text.symbols) / Double(text.words.count)
   }
 
-  func quality(of value: Double) -> Double { ramp(value) }
+  func quality(of value: Double) -> Double? { ramp(value) }
 }

@@ -4,6 +4,8 @@
 struct WordsWithLetter: Signal {
   let name = "words_with_letter"
   let version = 1
+  let families: [SignalFamily] = [.quality, .gopher]
+  let summary = "share of the words that have a letter"
   let range = 0.0...1.0
   private let ramp = Ramp(bad: 0.5, good: 0.8)
 
@@ -14,5 +16,5 @@ struct WordsWithLetter: Signal {
     return Double(count) / Double(text.words.count)
   }
 
-  func quality(of value: Double) -> Double { ramp(value) }
+  func quality(of value: Double) -> Double? { ramp(value) }
 }

@@ -61,6 +61,14 @@ final class CountTable {
     return (slot, 1)
   }
 
+  /// Takes one occurrence back.
+  ///
+  /// - Returns: how many are left.
+  func remove(at slot: Int) -> Int {
+    entries[slot].count &-= 1
+    return Int(entries[slot].count)
+  }
+
   @inline(__always)
   func count(at slot: Int) -> Int { Int(entries[slot].count) }
 }

@@ -11,9 +11,24 @@ package struct TextAnalysis: ~Copyable {
     /// Scalars of the word, and of its normalised form.
     var scalars: Int32
     var normalisedScalars: Int32
+    /// Offset and number of its bytes in the text (of texts below 4 GiB).
+    var start: UInt32
+    var bytes: UInt32
     var hasLetter: Bool
     /// The word has a letter or a number.
     var hasCore: Bool
+  }
+
+  /// A line that holds more than white space.
+  struct Line {
+    /// Its words.
+    var firstWord: Int32
+    var wordCount: Int32
+    /// Scalars from its first word to its last.
+    var scalars: Int32
+    var hasEndMark: Bool
+    /// The line before it is empty, or there is none.
+    var startsParagraph: Bool
   }
 
   /// Unicode scalars of the text.
@@ -30,6 +45,11 @@ package struct TextAnalysis: ~Copyable {
   var symbols = 0
   /// Lines that hold more than white space.
   var lines = 0
+  var lineList: [Line] = []
+  /// Line feeds.
+  var lineBreaks = 0
+  /// The text itself.
+  var text = ""
   var linesWithEndMark = 0
   var shortLines = 0
   /// Room for counting, for the signals' own use.
@@ -40,12 +60,16 @@ package struct TextAnalysis: ~Copyable {
 
   /// Replaces what is known by the facts of `text`. Linear in its length.
   package mutating func analyse(_ text: String) {
-    var text = text
-    text.withUTF8 { bytes in
+    positions.repeatedShares = nil
+    self.text = text
+    self.text.withUTF8 { bytes in
       var scan = TextScan()
       swap(&scan.words, &words)  // keeps the storage
+      swap(&scan.lineList, &lineList)
       scan.run(bytes)
       swap(&scan.words, &words)
+      swap(&scan.lineList, &lineList)
+      lineBreaks = scan.lineBreaks
       characters = scan.characters
       sentences = scan.sentences
       letters = scan.letters
@@ -64,4 +88,27 @@ final class PositionLists {
   var slots: [Int32] = []
   var names: [UInt64] = []
   var offsets: [Int] = []
+  /// ``RepeatedNGrams/shares(of:)`` of the text.
+  var repeatedShares: [Double]?
+}
+
+extension TextAnalysis {
+  /// Calls `body` with the text's bytes.
+  func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
+    var text = text
+    return text.withUTF8(body)
+  }
+
+  /// The bytes from a line's first word to its last.
+  func byteRange(_ line: Line) -> Range<Int> {
+    let first = words[Int(line.firstWord)]
+    let last = words[Int(line.firstWord + line.wordCount) - 1]
+    return Int(first.start)..<Int(last.start + last.bytes)
+  }
+
+  /// Fills `positions.names` with the names of the words that have a letter or number, in order.
+  func collectCoreNames() {
+    positions.names.removeAll(keepingCapacity: true)
+    for word in words where word.hasCore { positions.names.append(word.name) }
+  }
 }

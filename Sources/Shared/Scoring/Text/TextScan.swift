@@ -6,6 +6,8 @@ struct TextScan {
   static let shortLineScalars = 30
 
   var words: [TextAnalysis.Word] = []
+  var lineList: [TextAnalysis.Line] = []
+  var lineBreaks = 0
   var characters = 0
   var sentences = 0
   var letters = 0
@@ -17,8 +19,12 @@ struct TextScan {
 
   private let table = ScalarTable.shared
 
+  /// Offset of the scalar that is being read.
+  private var position = 0
+
   // The word that is being read.
   private var inWord = false
+  private var wordStart = 0
   private var wordScalars: Int32 = 0
   private var whole = WordHash()
   private var core = WordHash()
@@ -35,6 +41,8 @@ struct TextScan {
   // The line that is being read: scalars up to its last word, from its first.
   private var lineScalars = 0
   private var lineScalarsAtWord = 0
+  private var lineFirstWord = 0
+  private var followsEmptyLine = true
 
   // The sentence that is being read.
   private var sentenceHasCore = false
@@ -45,29 +53,22 @@ struct TextScan {
 
   mutating func run(_ bytes: UnsafeBufferPointer<UInt8>) {
     words.removeAll(keepingCapacity: true)
+    lineList.removeAll(keepingCapacity: true)
     var index = 0
     while index < bytes.count {
-      var scalar = UInt32(bytes[index])
-      index &+= 1
-      if scalar >= 0x80 {
-        // A Swift string is valid UTF-8, so the bytes that the first one promises are there.
-        let count = scalar >= 0xf0 ? 3 : scalar >= 0xe0 ? 2 : 1
-        scalar &= count == 3 ? 0x07 : count == 2 ? 0x0f : 0x1f
-        for _ in 0..<count {
-          scalar = scalar << 6 | UInt32(bytes[index] & 0x3f)
-          index &+= 1
-        }
-      }
+      position = index
+      let scalar = UTF8Scalars.next(bytes, &index)
       characters &+= 1
       let kind = table.kind(scalar)
       if kind.contains(.whitespace) {
         whitespace &+= 1
         if inWord { endWord() }
-        if scalar == 0x0a { endLine() } else if lineScalars > 0 { lineScalars &+= 1 }
+        if scalar == 0x0a { breakLine() } else if lineScalars > 0 { lineScalars &+= 1 }
       } else {
         add(scalar, kind)
       }
     }
+    position = bytes.count
     if inWord { endWord() }
     endLine()
     endSentence()
@@ -121,6 +122,7 @@ struct TextScan {
 
   private mutating func beginWord() {
     inWord = true
+    wordStart = position
     wordScalars = 0
     whole = WordHash()
     core = WordHash()
@@ -140,6 +142,8 @@ struct TextScan {
       TextAnalysis.Word(
         name: name, scalars: wordScalars,
         normalisedScalars: hasCore ? coreScalarsAtLast : wordScalars,
+        start: UInt32(truncatingIfNeeded: wordStart),
+        bytes: UInt32(truncatingIfNeeded: position &- wordStart),
         hasLetter: coreLetters > 0, hasCore: hasCore))
     lineScalarsAtWord = lineScalars
     guard lastMarkEnds else {
@@ -152,14 +156,28 @@ struct TextScan {
       lastMark != 0x2e || !(isInitial || isItemNumber || Abbreviations.words.contains(name))
   }
 
+  private mutating func breakLine() {
+    lineBreaks &+= 1
+    endLine()
+  }
+
   /// At a line feed: what stood on the line is counted; an empty line ends the sentence.
   private mutating func endLine() {
     if lineScalarsAtWord > 0 {
       lines &+= 1
       if lineScalarsAtWord <= TextScan.shortLineScalars { shortLines &+= 1 }
       if lastMarkEnds { linesWithEndMark &+= 1 }
+      lineList.append(
+        TextAnalysis.Line(
+          firstWord: Int32(truncatingIfNeeded: lineFirstWord),
+          wordCount: Int32(truncatingIfNeeded: words.count &- lineFirstWord),
+          scalars: Int32(truncatingIfNeeded: lineScalarsAtWord), hasEndMark: lastMarkEnds,
+          startsParagraph: followsEmptyLine))
+      lineFirstWord = words.count
+      followsEmptyLine = false
     } else {
       endSentence()
+      followsEmptyLine = true
     }
     lineScalars = 0
     lineScalarsAtWord = 0

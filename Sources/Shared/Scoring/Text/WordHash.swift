@@ -42,13 +42,14 @@ struct WordSet: Sendable {
   private let names: [UInt64]
   private let mask: Int
 
-  init(_ words: [String]) {
+  init(_ words: [String]) { self.init(names: words.map(WordHash.of)) }
+
+  init(names list: [UInt64]) {
     var capacity = 16
-    while capacity < 4 * words.count { capacity *= 2 }
+    while capacity < 4 * list.count { capacity *= 2 }
     mask = capacity - 1
     var names = [UInt64](repeating: 0, count: capacity)
-    for word in words {
-      let name = WordHash.of(word)
+    for name in list {
       var slot = Int(truncatingIfNeeded: name) & mask
       while names[slot] != 0 && names[slot] != name { slot = (slot + 1) & mask }
       names[slot] = name
