@@ -81,10 +81,12 @@ final class RegularExpression: @unchecked Sendable, Equatable {
 
   // MARK: Dialect
 
-  /// Oniguruma's `\w` and `\s`, without the brackets of a class.
-  private static let wordClass =
+  // Oniguruma's `\w` and `\s`, without the brackets of a class; found by asking it about every
+  // character. Standing alone, but not in a class, its `\w` has six numbers of Latin-1 too.
+  private static let wordsInClass =
     #"\p{L}\p{M}\p{Nl}\p{Nd}\p{Pc}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}"#
     + #"\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}"#
+  private static let wordClass = wordsInClass + #"\x{B2}\x{B3}\x{B9}\x{BC}-\x{BE}"#
   private static let spaceClass = #"\t-\r\x{85}\p{Z}"#
 
   private static func translate(_ pattern: String) throws(Problem) -> [UInt8] {
@@ -133,7 +135,7 @@ final class RegularExpression: @unchecked Sendable, Equatable {
     escape: UInt8, _ inClass: Bool
   ) throws(Problem) -> String? {
     switch escape {
-    case UInt8(ascii: "w"): return inClass ? wordClass : "[\(wordClass)]"
+    case UInt8(ascii: "w"): return inClass ? wordsInClass : "[\(wordClass)]"
     case UInt8(ascii: "s"): return inClass ? spaceClass : "[\(spaceClass)]"
     case UInt8(ascii: "b") where !inClass:
       return "(?:(?<=[\(wordClass)])(?![\(wordClass)])|(?<![\(wordClass)])(?=[\(wordClass)]))"
