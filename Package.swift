@@ -31,6 +31,7 @@ let systemLibraries = [
   SystemLibrary(name: "CCrypto", pkgConfig: "libcrypto", debianPackage: "libssl-dev"),
   // Ours: vector instructions behind a few inline functions.
   SystemLibrary(name: "CByteScan", pkgConfig: nil, debianPackage: "libc6-dev"),
+  SystemLibrary(name: "CPCRE2", pkgConfig: "libpcre2-8", debianPackage: "libpcre2-dev"),
   // Only its types: the library is opened at run time, after its kernels were chosen.
   SystemLibrary(name: "COpenBLAS", pkgConfig: nil, debianPackage: "libopenblas-dev"),
   // Instructions that Swift has no name for; no library.
@@ -48,7 +49,7 @@ let modules = [
   Module("Devices", layer: 4, imports: ["Compute"]),
   Module("Corpora", layer: 4, imports: ["Records", "Streams", "CArchive", "CXML2"]),
   Module("Partitioning", layer: 4, imports: ["Records", "Streams", "Randomness"]),
-  Module("Tokenization", layer: 4, imports: ["Streams", "GGUF"]),
+  Module("Tokenization", layer: 4, imports: ["Streams", "GGUF", "CPCRE2"]),
   Module("Examples", layer: 5, imports: ["Records", "Streams", "Tokenization", "Randomness"]),
   Module("Scoring", layer: 6, imports: ["Records", "Streams", "Examples"]),
   Module("Adapters", layer: 4, imports: ["Safetensors", "Streams"]),
@@ -137,6 +138,10 @@ let package = Package(
       .executableTarget(
         name: "cl-bench-kernels", dependencies: ["CInstructions", "Compute", "Devices"], path: "Benchmarks/Kernels",
         swiftSettings: settings),
+      .executableTarget(
+        name: "cl-bench-tokenizers",
+        dependencies: ["Tokenization", "Examples", "Records", "Streams"],
+        path: "Benchmarks/Tokenizers", swiftSettings: settings),
       .target(
         name: "TestSupport", dependencies: [.target(name: "Streams"), .target(name: "CArchive")], path: "Tests/TestSupport",
         swiftSettings: settings)

@@ -246,12 +246,14 @@ private func targets(_ example: Example) -> [Int] {
     #expect(
       error.hint
         == "use --chat-template none, or a name: chatml, llama2, llama3, phi3, gemma, mistral")
-    // A conversation that the template itself refuses is bad data.
+    // A conversation that the template itself refuses is a bad record, which --skip-invalid counts.
     let strict = try encoder(try smallTokenizer(template: "{{ raise_exception('no') }}"))
-    let refusal = try #require(throws: ExampleError.self) {
+    let refusal = try #require(throws: RecordError.self) {
       try strict.encode(exchange, at: place)
     }
     #expect(refusal.category == .badData && refusal.location == "records.jsonl:7")
+    #expect(
+      refusal.message == "chat template of the model refuses the conversation: line 1: no")
   }
 
   /// What each template by name writes, and which part of it is to be learned.

@@ -49,34 +49,41 @@ private let smallPreTokenizer =
 
   /// Each is refused with the component's name, as a configuration that we do not support.
   @Test(arguments: [
-    (smallTokenizer(normalizer: #"{"type":"Lowercase"}"#), "normalizer Lowercase"),
+    (smallTokenizer(normalizer: #"{"type":"NFKC"}"#), "normalizer NFKC"),
     (
       smallTokenizer(
-        normalizer: #"{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Strip"}]}"#),
-      "normalizer Sequence of 2"
+        normalizer: #"{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"ByteLevel"}]}"#),
+      "normalizer ByteLevel"
     ),
-    (smallTokenizer(preTokenizer: "null"), "pre_tokenizer null"),
-    (smallTokenizer(preTokenizer: #"{"type":"Whitespace"}"#), "pre_tokenizer Whitespace"),
+    (smallTokenizer(preTokenizer: #"{"type":"UnicodeScripts"}"#), "pre_tokenizer UnicodeScripts"),
     (
-      smallTokenizer(preTokenizer: #"{"type":"ByteLevel","use_regex":false}"#),
-      "pre_tokenizer ByteLevel without use_regex"
+      smallTokenizer(
+        preTokenizer: #"{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},"#
+          + #"{"type":"Digits"}]}"#),
+      "pre_tokenizer ByteLevel+Digits"
     ),
     (
       smallTokenizer(
-        preTokenizer: #"{"type":"Sequence","pretokenizers":[{"type":"Split","pattern":"#
-          + #"{"Regex":"\\w+"},"behavior":"Isolated","invert":false},"#
-          + #"{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}]}"#),
-      #"pre_tokenizer Split with the pattern \w+"#
+        preTokenizer: #"{"type":"Split","pattern":{"Regex":"a(?m:.)b"},"behavior":"Isolated"}"#),
+      #"pre_tokenizer with the expression a(?m:.)b ((?m)"#
     ),
-    (smallTokenizer(options: #""byte_fallback":true,"#), "model option byte_fallback"),
+    (
+      smallTokenizer(
+        preTokenizer: #"{"type":"Split","pattern":{"Regex":"[a&&b]"},"behavior":"Isolated"}"#),
+      #"pre_tokenizer with the expression [a&&b] (&& in a class)"#
+    ),
+    (
+      smallTokenizer(preTokenizer: #"{"type":"Metaspace","prepend_scheme":"last"}"#),
+      "pre_tokenizer Metaspace with prepend_scheme last"
+    ),
     (smallTokenizer(options: #""dropout":0.1,"#), "model option dropout"),
     (
       smallTokenizer(options: #""end_of_word_suffix":"</w>","#),
       "model option end_of_word_suffix"
     ),
-    (smallTokenizer(postProcessor: #"{"type":"BertProcessing"}"#), "post_processor BertProcessing"),
-    (smallTokenizer(decoder: #"{"type":"Metaspace"}"#), "decoder Metaspace"),
-    (#"{"model":{"type":"Unigram","vocab":[]}}"#, "model Unigram"),
+    (smallTokenizer(postProcessor: #"{"type":"Custom"}"#), "post_processor Custom"),
+    (smallTokenizer(decoder: #"{"type":"WordPiece"}"#), "decoder WordPiece"),
+    (#"{"model":{"type":"WordPiece","vocab":{}}}"#, "model WordPiece"),
   ])
   func unknownComponentsAreRefusedByName(json: String, name: String) throws {
     let error = try #require(throws: TokenizerError.self) { try load(json) }
@@ -99,6 +106,20 @@ private let smallPreTokenizer =
     (smallTokenizer(added: #"[{"content":"x"}]"#), "field \"added_tokens[0].id\": expected an"),
     (smallTokenizer(added: #"[{"id":7,"content":"a"}]"#), "token \"a\" stands twice"),
     (smallTokenizer(added: #"[{"id":-7,"content":"z"}]"#), "token \"z\" has id -7"),
+    (
+      smallTokenizer(
+        preTokenizer: #"{"type":"Split","pattern":{"Regex":"a("},"behavior":"Isolated"}"#),
+      "field \"pre_tokenizer.pattern.Regex\": expected a regular expression"
+    ),
+    (
+      smallTokenizer(normalizer: #"{"type":"Precompiled","precompiled_charsmap":"AAAA"}"#),
+      "field \"normalizer.precompiled_charsmap\": expected a table"
+    ),
+    (#"{"model":{"type":"Unigram","vocab":[["a"]]}}"#, "field \"model.vocab\": expected a piece"),
+    (
+      #"{"model":{"type":"Unigram","unk_id":-1,"vocab":[["a",0]]}}"#,
+      "field \"model.unk_id\": expected the id"
+    ),
     ("{}", "field \"model\" is missing"),
     ("[]", "field \"\": expected an object"),
     ("{\"model\":", "malformed JSON"),
@@ -200,7 +221,7 @@ private let smallPreTokenizer =
   @Test func otherTokenizersAreRefusedByName() throws {
     for (bytes, name) in [
       (gguf(model: "bert"), #"tokenizer.ggml.model "bert" is not supported"#),
-      (gguf(pre: "tekken"), #"tokenizer.ggml.pre "tekken" is not supported"#),
+      (gguf(pre: "kimi-k2"), #"tokenizer.ggml.pre "kimi-k2" is not supported"#),
     ] {
       let error = try #require(throws: TokenizerError.self) { try load(bytes) }
       #expect(error.category == .unsupportedConfiguration && error.message == name)

@@ -8,7 +8,10 @@ import Tokenization
 /// Ids computed by Hugging Face `tokenizers` 0.23.3; Tests/Fixtures/tokenizers/make_tokenizers.py
 /// made them.
 @Suite struct TokenizerReferenceTests {
-  static let names = ["smollm", "gpt2", "llama3", "qwen2"]
+  static let names = [
+    "smollm", "gpt2", "llama3", "qwen2", "qwen35", "tekken", "gpt4o", "expressions", "llama2_legacy",
+    "llama2_new", "metaspace", "words", "unigram", "unigram_bytes", "precompiled",
+  ]
 
   private func read(_ name: String) throws -> JSONValue {
     let path = PackageLayout.fixture("tokenizers/\(name)")
@@ -27,6 +30,50 @@ import Tokenization
       let found = tokenizer.encode(text, parseSpecial: mode == "special")
       #expect(found == reference, "\(name), \(mode): \(text.debugDescription)")
     }
+  }
+
+  /// What SentencePiece 0.2.3 computes; it never finds control pieces in text.
+  @Test(arguments: ["bpe-model", "bpe-model-symbols", "unigram-model", "unigram-model-suffix"])
+  func modelFilesEqualSentencePiece(name: String) throws {
+    let tokenizer = try Tokenizer.load(path: PackageLayout.fixture("tokenizers/\(name)"))
+    let lines = try #require(try read("lines.json").elements)
+    let expected = try #require(try read("\(name)/expected.json")["plain"]?.elements)
+    #expect(lines.count == expected.count)
+    for (line, ids) in zip(lines, expected) {
+      let text = try #require(line.text)
+      let reference = try #require(ids.elements).compactMap { $0.int.map { Int32($0) } }
+      let found = tokenizer.encode(text, parseSpecial: false)
+      #expect(found == reference, "\(name): \(text.debugDescription)")
+    }
+    #expect(tokenizer.beginOfText == 1 && tokenizer.endOfText == 2 && tokenizer.addsBeginOfText)
+    #expect(tokenizer.encode("</s>") == [2])
+  }
+
+  /// A model file cut off anywhere is refused or read, and traps nowhere.
+  @Test func damagedModelFilesAreRefused() throws {
+    let path = PackageLayout.fixture("tokenizers/unigram-model/tokenizer.model")
+    let whole = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+    let folder = try TemporaryDirectory()
+    var state: UInt64 = 5
+    var refused = 0
+    for round in 0..<300 {
+      var bytes = whole
+      if round < 100 {
+        bytes = Array(whole.prefix(whole.count * round / 100))
+      } else {
+        for _ in 0..<3 {
+          state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+          bytes[Int(state >> 33) % bytes.count] = UInt8(truncatingIfNeeded: state >> 20)
+        }
+      }
+      let file = try folder.write("damaged.model", bytes)
+      do {
+        _ = try Tokenizer.load(path: file).encode("the ½ miller's \u{fb01}")
+      } catch is TokenizerError {
+        refused += 1
+      }
+    }
+    #expect(refused > 100)
   }
 
   /// Without normalization, stripping tokens and unknown bytes, decoding gives the text back.
@@ -53,6 +100,9 @@ import Tokenization
   @Test func theFileSaysWhatStandsAroundAText() throws {
     let llama3 = try Tokenizer.load(path: PackageLayout.fixture("tokenizers/llama3/tokenizer.json"))
     #expect(llama3.addsBeginOfText && llama3.beginOfText == 1 && !llama3.addsEndOfText)
+    let roberta = try Tokenizer.load(path: PackageLayout.fixture("tokenizers/llama2_legacy"))
+    #expect(roberta.addsBeginOfText && roberta.beginOfText == 1)
+    #expect(roberta.addsEndOfText && roberta.endOfText == 2)
     let smollm = try Tokenizer.load(path: PackageLayout.fixture("tokenizers/smollm"))
     #expect(!smollm.addsBeginOfText && smollm.beginOfText == nil && smollm.endOfText == nil)
     #expect(smollm.vocabularySize == 620)
@@ -74,7 +124,7 @@ import Tokenization
       digests.append(
         try Tokenizer.load(path: PackageLayout.fixture("tokenizers/\(name)")).digest())
     }
-    #expect(Set(digests).count == 4)
+    #expect(Set(digests).count == TokenizerReferenceTests.names.count)
     let again = try Tokenizer.load(path: PackageLayout.fixture("tokenizers/smollm/tokenizer.json"))
     #expect(again.digest() == digests[0])
   }
@@ -89,6 +139,18 @@ import Tokenization
     let ids = tokenizer.encode(text)
     #expect(ids.count > 1000)
     #expect(tokenizer.decode(ids) == Array(text.utf8))
+  }
+
+  /// Twice the text takes twice the steps, whatever it is made of; counted, not timed.
+  @Test(arguments: ["smollm", "llama2_legacy", "unigram", "bpe-model"],
+    ["a", "the", "\u{1f642}", " "])
+  func stepsAreInProportion(name: String, unit: String) throws {
+    let tokenizer = try Tokenizer.load(path: PackageLayout.fixture("tokenizers/\(name)"))
+    let steps = [20_000, 40_000].map { length in
+      tokenizer.steps(encoding: String(repeating: unit, count: length / unit.utf8.count))
+    }
+    #expect(steps[1] <= steps[0] * 21 / 10 + 100)
+    #expect(steps[1] <= 40_000 * 24)
   }
 
   /// The heap for long rows and the search for short ones do the same merges: a long word equals

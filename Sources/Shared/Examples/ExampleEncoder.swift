@@ -131,22 +131,24 @@ package struct ExampleEncoder: Sendable {
     return Example(tokens: tokens, isTarget: isTarget, context: options.context)
   }
 
-  private func encode(
-    _ messages: [Message], _ place: RecordLocation
-  ) throws(ExampleError) -> Example {
-    guard let tokenizer else { throw .noTokenizer(place) }
+  private func encode(_ messages: [Message], _ place: RecordLocation) throws -> Example {
+    guard let tokenizer else { throw ExampleError.noTokenizer(place) }
     let template: any ChatTemplate
     switch self.template {
     case .ready(let ready): template = ready
-    case .missing: throw .noChatTemplate(place)
+    case .missing: throw ExampleError.noChatTemplate(place)
     case .failed(let error):
-      throw .templateFailed(place, template: "of the model", error: error)
+      throw ExampleError.templateFailed(place, template: "of the model", error: error)
     }
     let chunks: [RenderedChunk]
     do throws(JinjaError) {
       chunks = try template.render(messages, tokens: tokenTexts)
     } catch {
-      throw .templateFailed(place, template: template.name, error: error)
+      if case .refused = error.problem {
+        throw RecordError.refusedByTemplate(
+          place, template: template.name, reason: error.message)
+      }
+      throw ExampleError.templateFailed(place, template: template.name, error: error)
     }
     var tokens: [Int32] = []
     var isTarget: [Bool] = []
@@ -157,7 +159,7 @@ package struct ExampleEncoder: Sendable {
     for chunk in chunks {
       append(chunk, tokenizer, &tokens, &isTarget)
       guard chunk.endsText else { continue }
-      guard let end = tokenizer.endOfText else { throw .noEndOfText(place) }
+      guard let end = tokenizer.endOfText else { throw ExampleError.noEndOfText(place) }
       // As the reference, no second end where the answer's text brings its own.
       if tokens.last != end {
         tokens.append(end)

@@ -9,7 +9,7 @@ package enum ExampleError: Error, Equatable, Sendable {
   case noTokenizer(RecordLocation)
   /// The record needs a chat template, and the model has none.
   case noChatTemplate(RecordLocation)
-  /// The template cannot be read, cannot be rendered, or refuses the record's conversation.
+  /// The template cannot be read or cannot be rendered.
   case templateFailed(RecordLocation, template: String, error: JinjaError)
   /// No template has this name.
   case unknownTemplateName(String)
@@ -26,9 +26,7 @@ extension ExampleError: Diagnosable {
     switch self {
     case .noTokenizer, .unknownTemplateName: .usage
     case .noQuality: .badData
-    case .templateFailed(_, _, let error):
-      if case .refused = error.problem { .badData } else { .unsupportedConfiguration }
-    case .noChatTemplate, .missingToken, .noEndOfText:
+    case .templateFailed, .noChatTemplate, .missingToken, .noEndOfText:
       .unsupportedConfiguration
     }
   }
@@ -60,9 +58,7 @@ extension ExampleError: Diagnosable {
   package var hint: String? {
     switch self {
     case .noTokenizer: "give --tokenizer or --model"
-    case .templateFailed(_, _, let error):
-      if case .refused = error.problem { nil } else { ExampleError.templateHint }
-    case .noChatTemplate, .missingToken: ExampleError.templateHint
+    case .templateFailed, .noChatTemplate, .missingToken: ExampleError.templateHint
     case .noEndOfText: "put a tokenizer_config.json with eos_token beside tokenizer.json"
     case .noQuality: "run cl-score first"
     case .unknownTemplateName: nil

@@ -48,13 +48,16 @@ package enum RecordError: Error, Equatable {
   case tokenOutOfRange(RecordLocation, index: Int, id: Int32, vocabularySize: Int)
   /// No token of the record is left to be predicted: it has none, or they lie beyond the context.
   case noTarget(RecordLocation, tokens: Int, context: Int)
+  /// The chat template refuses the conversation (`raise_exception`).
+  case refusedByTemplate(RecordLocation, template: String, reason: String)
 
   package var place: RecordLocation {
     switch self {
     case .malformedJSON(let place, _), .notAnObject(let place, _), .unknownLayout(let place, _),
       .missingField(let place, _), .wrongType(let place, _, _, _), .unknownRole(let place, _, _),
       .labelCount(let place, _, _), .labelMismatch(let place, _, _, _),
-      .tokenOutOfRange(let place, _, _, _), .noTarget(let place, _, _):
+      .tokenOutOfRange(let place, _, _, _), .noTarget(let place, _, _),
+      .refusedByTemplate(let place, _, _):
       place
     }
   }
@@ -86,11 +89,14 @@ extension RecordError: Diagnosable {
       tokens > context
         ? "no target token within the context of \(context) tokens (the record has \(tokens))"
         : "no target token in a record of \(tokens) tokens"
+    case .refusedByTemplate(_, let template, let reason):
+      "chat template \(template) refuses the conversation: \(reason)"
     }
   }
 
   package var hint: String? {
     switch self {
+    case .refusedByTemplate: "--skip-invalid leaves out such records, --chat-template names another"
     case .unknownLayout: "name the fields of your records, for example --field text=body"
     default: nil
     }

@@ -20,19 +20,19 @@ package struct AddedToken: Sendable, Equatable {
 struct AddedTokens: Sendable {
   /// In order of id.
   let tokens: [AddedToken]
-  private let verbatim: TokenTrie
-  private let normalized: TokenTrie
+  private let verbatim: ByteTrie
+  private let normalized: ByteTrie
 
   init(_ tokens: [AddedToken], normalizer: Normalizer) {
     self.tokens = tokens.sorted { $0.id < $1.id }
-    var verbatim = TokenTrie()
-    var normalized = TokenTrie()
+    var verbatim = ByteTrie()
+    var normalized = ByteTrie()
     for (index, token) in self.tokens.enumerated() where !token.content.isEmpty {
       if token.isNormalized {
-        let content = token.content.withUnsafeBytes { normalizer.apply($0) } ?? token.content
-        normalized.insert(content, index: index)
+        let content = normalizer.apply(token.content)
+        normalized.insert(content, value: Int32(index))
       } else {
-        verbatim.insert(token.content, index: index)
+        verbatim.insert(token.content, value: Int32(index))
       }
     }
     self.verbatim = verbatim
@@ -60,15 +60,15 @@ struct AddedTokens: Sendable {
     var done = 0
     var offset = 0
     if !trie.isEmpty, let base = bytes.baseAddress {
-      while let match = trie.firstMatch(in: bytes, from: offset) {
+      while let match = trie.firstMatch(in: base, from: offset, end: bytes.count) {
         offset = match.end
-        let token = tokens[match.index]
+        let token = tokens[Int(match.value)]
         if token.isSpecial && !parseSpecial { continue }
         if token.singleWord, touchesWord(base, match.start, match.end, bytes.count) { continue }
         var start = match.start
         var end = match.end
-        if token.stripsLeft { start = max(spaceStart(base, before: start), done) }
-        if token.stripsRight { end = spaceEnd(base, from: end, count: bytes.count) }
+        if token.stripsLeft { start = max(Self.spaceStart(base, before: start), done) }
+        if token.stripsRight { end = Self.spaceEnd(base, from: end, count: bytes.count) }
         if done < start { body(.text(done..<start)) }
         body(.token(token.id))
         // White space swallowed above may hold another token, which then still counts: the
@@ -88,7 +88,7 @@ struct AddedTokens: Sendable {
     return end < count && CharacterClass.isWord(DecodedScalar(base, at: end, end: count).scalar)
   }
 
-  private func spaceStart(_ base: UnsafePointer<UInt8>, before end: Int) -> Int {
+  static func spaceStart(_ base: UnsafePointer<UInt8>, before end: Int) -> Int {
     var offset = end
     while offset > 0 {
       let decoded = DecodedScalar(base, before: offset, start: 0)
@@ -98,7 +98,7 @@ struct AddedTokens: Sendable {
     return offset
   }
 
-  private func spaceEnd(_ base: UnsafePointer<UInt8>, from start: Int, count: Int) -> Int {
+  static func spaceEnd(_ base: UnsafePointer<UInt8>, from start: Int, count: Int) -> Int {
     var offset = start
     while offset < count {
       let decoded = DecodedScalar(base, at: offset, end: count)
@@ -106,61 +106,5 @@ struct AddedTokens: Sendable {
       offset += decoded.length
     }
     return offset
-  }
-}
-
-/// Byte strings, found in text by walking down from each position where one may start.
-private struct TokenTrie: Sendable {
-  /// (node, byte) to node.
-  private var edges: [UInt64: Int32] = [:]
-  /// The token that ends at a node, or -1.
-  private var ends: [Int32] = [-1]
-  private var firstBytes = [Bool](repeating: false, count: 256)
-
-  var isEmpty: Bool { edges.isEmpty }
-
-  mutating func insert(_ bytes: [UInt8], index: Int) {
-    var node: Int32 = 0
-    for byte in bytes {
-      let edge = UInt64(node) << 8 | UInt64(byte)
-      if let child = edges[edge] {
-        node = child
-      } else {
-        let child = Int32(ends.count)
-        ends.append(-1)
-        edges[edge] = child
-        node = child
-      }
-    }
-    // Of two tokens with one content the first stands.
-    if ends[Int(node)] < 0 { ends[Int(node)] = Int32(index) }
-    firstBytes[Int(bytes[0])] = true
-  }
-
-  func firstMatch(
-    in bytes: UnsafeBufferPointer<UInt8>, from: Int
-  ) -> (start: Int, end: Int, index: Int)? {
-    firstBytes.withUnsafeBufferPointer { isFirst in
-      for start in from..<max(from, bytes.count) where isFirst[Int(bytes[start])] {
-        if let (end, index) = longestMatch(in: bytes, at: start) { return (start, end, index) }
-      }
-      return nil
-    }
-  }
-
-  private func longestMatch(
-    in bytes: UnsafeBufferPointer<UInt8>, at start: Int
-  ) -> (end: Int, index: Int)? {
-    var node: Int32 = 0
-    var offset = start
-    var result: (Int, Int)?
-    while offset < bytes.count,
-      let child = edges[UInt64(node) << 8 | UInt64(bytes[offset])]
-    {
-      node = child
-      offset += 1
-      if ends[Int(node)] >= 0 { result = (offset, Int(ends[Int(node)])) }
-    }
-    return result
   }
 }

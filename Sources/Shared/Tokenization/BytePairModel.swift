@@ -18,15 +18,14 @@ struct BytePairModel: Sendable {
 
   /// - Parameters:
   ///   - vocabulary: tokens written in the ``ByteAlphabet``.
-  ///   - merges: in order of rank.
   init(
-    vocabulary: Vocabulary, merges: [(left: Int32, right: Int32, result: Int32)],
+    vocabulary: Vocabulary, merges: MergeTable,
     unknown: Int32?, fusesUnknown: Bool, ignoresMerges: Bool
   ) {
     byteTokens = (UInt8.min...UInt8.max).map { byte in
       ByteAlphabet.character(of: byte).withUnsafeBytes { vocabulary.id(of: $0) ?? -1 }
     }
-    self.merges = MergeTable(merges)
+    self.merges = merges
     self.unknown = unknown
     self.fusesUnknown = fusesUnknown
     wholePieces = ignoresMerges ? BytePairModel.byteForms(of: vocabulary) : nil
@@ -117,5 +116,6 @@ struct BytePairModel: Sendable {
 /// Used by one call at a time, handed out by ``EncodingStatePool``; hence the unchecked promise.
 final class EncodingState: @unchecked Sendable {
   var merger = PairMerger()
+  var lattice = UnigramModel.Lattice()
   let cache = PieceCache()
 }

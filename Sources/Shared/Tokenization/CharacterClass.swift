@@ -38,23 +38,64 @@ enum CharacterClass {
     }
   }
 
-  /// The classes of U+0000 to U+FFFF, made once, on first use (about 3 ms).
-  static let table = ClassTable()
+  /// What the cased patterns (tekken, GPT-4o) ask of a character; the bits of ``casedTable``.
+  static let upperSide: UInt8 = 1  // Lu Lt Lm Lo M
+  static let lowerSide: UInt8 = 2  // Ll Lm Lo M
+
+  private static func sides(_ scalar: Unicode.Scalar) -> UInt8 {
+    switch scalar.properties.generalCategory {
+    case .uppercaseLetter, .titlecaseLetter: upperSide
+    case .lowercaseLetter: lowerSide
+    case .modifierLetter, .otherLetter, .nonspacingMark, .spacingMark, .enclosingMark:
+      upperSide | lowerSide
+    default: 0
+    }
+  }
+
+  private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
+    switch scalar.properties.generalCategory {
+    case .nonspacingMark, .spacingMark, .enclosingMark: true
+    default: false
+    }
+  }
+
+  // Made once, on first use (about 3 ms each).
+  static let table = ClassTable(CharacterClass.of)
+  /// As ``table``, with marks (`\p{M}`) among the letters.
+  static let tableWithMarks = ClassTable { isMark($0) ? letter : CharacterClass.of($0) }
+  static let casedTable = ClassTable(sides)
 }
 
-/// One byte for each character of the Basic Multilingual Plane.
+/// One byte for each character: looked up for the Basic Multilingual Plane and for U+1F000 to
+/// U+1FFFF, where the emoji are; found out anew for others.
 final class ClassTable: @unchecked Sendable {
   // Written only in `init`, then read by many threads.
-  let classes: UnsafeMutablePointer<UInt8>
+  private let classes: UnsafeMutablePointer<UInt8>
+  private let classify: @Sendable (Unicode.Scalar) -> UInt8
 
-  init() {
-    classes = .allocate(capacity: 0x10000)
+  private static let emoji: Range<UInt32> = 0x1f000..<0x20000
+
+  init(_ classify: @escaping @Sendable (Unicode.Scalar) -> UInt8) {
+    self.classify = classify
+    classes = .allocate(capacity: 0x11000)
     for value in 0..<0x10000 {
-      classes[value] = Unicode.Scalar(UInt32(value)).map(CharacterClass.of) ?? CharacterClass.other
+      classes[value] = Unicode.Scalar(UInt32(value)).map(classify) ?? 0
+    }
+    for value in ClassTable.emoji {
+      classes[Int(value - 0xf000)] = Unicode.Scalar(value).map(classify) ?? 0
     }
   }
 
   deinit { classes.deallocate() }
+
+  /// The classes of U+0000 to U+FFFF.
+  var base: UnsafePointer<UInt8> { UnsafePointer(classes) }
+
+  /// The class of a character beyond U+FFFF.
+  func beyond(_ value: UInt32) -> UInt8 {
+    if ClassTable.emoji.contains(value) { return classes[Int(value - 0xf000)] }
+    return Unicode.Scalar(value).map(classify) ?? 0
+  }
 }
 
 /// A character read from UTF-8, and the bytes it took.

@@ -8,6 +8,8 @@
 struct PairMerger {
   /// Symbols of the row to merge, set by the caller; afterwards the merged row. Any but -1.
   var symbols: [Int32] = []
+  /// How many neighbours were looked at, and merges taken from the heap, since the beginning.
+  private(set) var steps = 0
   private var merges: [MergeTable.Merge] = []
   private var next: [Int32] = []
   private var previous: [Int32] = []
@@ -27,11 +29,13 @@ struct PairMerger {
 
   private mutating func search(_ table: MergeTable) {
     var count = symbols.count
+    var looked = 0
     merges.removeAll(keepingCapacity: true)
     for index in 0..<count - 1 { merges.append(table.merge(symbols[index], symbols[index + 1])) }
     symbols.withUnsafeMutableBufferPointer { symbols in
       merges.withUnsafeMutableBufferPointer { merges in
         while count > 1 {
+          looked += count
           var best = MergeTable.none
           var position = 0
           // Ranks alone are compared: where two merges share one, the leftmost pair goes first.
@@ -56,6 +60,7 @@ struct PairMerger {
       }
     }
     symbols.removeLast(symbols.count - count)
+    steps &+= looked
   }
 
   private mutating func useHeap(_ table: MergeTable) {
@@ -70,6 +75,7 @@ struct PairMerger {
     }
     heap.order()
     while let (rank, position) = heap.popFirst() {
+      steps &+= 1
       // An entry is current if the pair that starts here still has its rank.
       guard merges[position] >> 32 == rank else { continue }
       let right = Int(next[position])

@@ -1,195 +1,189 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How text is cut into pieces before merging. No merge crosses a cut.
-///
-/// Hand-written scanners over characters, each for one regular expression. Every rule covers the
-/// text without gaps and runs in time linear in its length. A new rule is one case here, its
-/// pattern in ``init(pattern:)``, and one scanner in ``PieceScanner``.
-package enum SplitRule: String, Sendable, Equatable {
-  /// GPT-2's pattern (the one built into `ByteLevel`).
-  case gpt2
-  /// Each `\p{N}` alone, then GPT-2's pattern on what lies between (SmolLM, StarCoder).
-  case gpt2IsolatedDigits = "gpt2-isolated-digits"
-  /// Llama 3: up to three digits a piece, case-insensitive contractions.
-  case llama3
-  /// Qwen 2: as Llama 3, each digit alone.
-  case qwen2
+/// How text is cut into pieces before the model sees it: steps, one after the other, each on every
+/// piece of the one before. No token crosses a cut.
+struct PreTokenizer: Sendable, Equatable {
+  var steps: [Step] = []
 
-  /// The rule for the regular expression of a `Split` component, or nil if we do not know it.
-  init?(pattern: String) {
-    let known = SplitRule.patterns.first { $0.pattern == pattern }
-    guard let known else { return nil }
-    self = known.rule
+  enum Step: Sendable, Equatable {
+    case split(TextPattern, SplitBehavior, inverted: Bool)
+    /// `ByteLevel` with `add_prefix_space`: a space before each piece that begins with none.
+    case prefixSpace
+    case metaspace(Metaspace)
   }
 
-  private static let patterns: [(rule: SplitRule, pattern: String)] = [
-    (.gpt2, #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#),
-    (
-      .llama3,
-      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"#
-        + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    ),
-    (
-      .qwen2,
-      #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"#
-        + #"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    ),
-  ]
+  /// SentencePiece's spaces: `replacement` takes the place of each space.
+  struct Metaspace: Sendable, Equatable {
+    /// Which pieces that do not begin with the replacement get one in front.
+    enum Prefix: String, Sendable { case always, first, never }
+    var replacement: [UInt8]
+    var prefix: Prefix
+    /// Cuts before each replacement.
+    var splits: Bool
+  }
+
+  /// The one rule that cuts the text as it is, where that is all there is to do.
+  var onlyRule: SplitRule? {
+    guard steps.count == 1, case .split(.rule(let rule), .isolated, false) = steps[0] else {
+      return nil
+    }
+    return rule
+  }
+
+  /// Text and where its pieces lie.
+  struct Pieces {
+    var text: [UInt8]
+    var ranges: [Range<Int>]
+  }
+
+  /// Cuts a stretch of text.
+  ///
+  /// - Parameter beginsInput: whether the text before it is empty (`Metaspace` with `first`).
+  func pieces(of text: UnsafeBufferPointer<UInt8>, beginsInput: Bool) -> Pieces {
+    var pieces = Pieces(text: Array(text), ranges: text.isEmpty ? [] : [0..<text.count])
+    for step in steps {
+      switch step {
+      case .split(let pattern, let behavior, let inverted):
+        pieces.split(by: pattern, behavior, inverted: inverted)
+      case .prefixSpace: pieces.rewrite { piece, _, output in
+        if piece.first != UInt8(ascii: " ") { output.append(UInt8(ascii: " ")) }
+        output.append(contentsOf: piece)
+      }
+      case .metaspace(let metaspace):
+        pieces.apply(metaspace, beginsInput: beginsInput)
+        if metaspace.splits {
+          pieces.split(by: .literal(metaspace.replacement), .mergedWithNext, inverted: false)
+        }
+      }
+    }
+    return pieces
+  }
+
+  /// Names the steps, for the digest of a tokenizer.
+  var description: String {
+    if let onlyRule { return onlyRule.rawValue }
+    return steps.map { step in
+      switch step {
+      case .split(let pattern, let behavior, let inverted):
+        "split(\(pattern.description),\(behavior.rawValue),\(inverted))"
+      case .prefixSpace: "prefix-space"
+      case .metaspace(let metaspace):
+        "metaspace(\(metaspace.replacement),\(metaspace.prefix.rawValue),\(metaspace.splits))"
+      }
+    }.joined(separator: "+")
+  }
 }
 
-/// Finds the pieces of one stretch of text, one after another.
-struct PieceScanner {
-  private let bytes: UnsafePointer<UInt8>
-  private let end: Int
-  private let rule: SplitRule
-  private let classes: UnsafePointer<UInt8>
+/// What becomes of the matches of a `Split`.
+enum SplitBehavior: String, Sendable {
+  case removed = "Removed"
+  case isolated = "Isolated"
+  case mergedWithPrevious = "MergedWithPrevious"
+  case mergedWithNext = "MergedWithNext"
+  case contiguous = "Contiguous"
+}
 
-  /// - Parameter bytes: UTF-8, `end` bytes, which must outlive the scanner.
-  init(_ bytes: UnsafePointer<UInt8>, end: Int, rule: SplitRule) {
-    self.bytes = bytes
-    self.end = end
-    self.rule = rule
-    classes = UnsafePointer(CharacterClass.table.classes)
-  }
-
-  /// Where the piece that starts at `start`, below `end`, ends.
-  @inline(__always)
-  func pieceEnd(from start: Int) -> Int {
-    switch rule {
-    case .gpt2: gpt2(start, isolateDigits: false)
-    case .gpt2IsolatedDigits: gpt2(start, isolateDigits: true)
-    case .llama3: llama3(start, digits: 3)
-    case .qwen2: llama3(start, digits: 1)
-    }
-  }
-
-  // MARK: Patterns
-
-  /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
-  @inline(__always)
-  private func gpt2(_ start: Int, isolateDigits: Bool) -> Int {
-    var length = 0
-    var kind = characterClass(at: start, &length)
-    if isolateDigits, kind == CharacterClass.number { return start + length }
-    let byte = bytes[start]
-    if byte == UInt8(ascii: "'"), let end = contraction(start, foldCase: false) { return end }
-    var first = start
-    if byte == UInt8(ascii: " "), start + 1 < end {
-      first = start + 1
-      kind = characterClass(at: first, &length)
-      if isolateDigits, kind == CharacterClass.number { return first }
-    }
-    if kind == CharacterClass.space { return whitespace(start, stopAtDigits: isolateDigits) }
-    return run(of: kind, from: first + length)
-  }
-
-  /// `(?i:'s|…)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,d}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
-  private func llama3(_ start: Int, digits: Int) -> Int {
-    var length = 0
-    let kind = characterClass(at: start, &length)
-    let byte = bytes[start]
-    if byte == UInt8(ascii: "'"), let end = contraction(start, foldCase: true) { return end }
-    if kind == CharacterClass.letter { return run(of: kind, from: start + length) }
-    if kind == CharacterClass.number {
-      return run(of: kind, from: start + length, atMost: digits - 1)
-    }
-    let second = start + length
-    var secondLength = 0
-    let secondKind =
-      second < end ? characterClass(at: second, &secondLength) : CharacterClass.space
-    if !isLineBreak(byte), second < end, secondKind == CharacterClass.letter {
-      return run(of: secondKind, from: second + secondLength)
-    }
-    var symbols = start
-    if byte == UInt8(ascii: " "), second < end, secondKind == CharacterClass.other {
-      symbols = second
-    }
-    if symbols > start || kind == CharacterClass.other {
-      var offset = run(of: CharacterClass.other, from: symbols)
-      while offset < end, isLineBreak(bytes[offset]) { offset += 1 }
-      return offset
-    }
-    return lineBreaks(start) ?? whitespace(start, stopAtDigits: false)
-  }
-
-  // MARK: Parts of patterns
-
-  @inline(__always)
-  private func characterClass(at offset: Int, _ length: inout Int) -> UInt8 {
-    let byte = bytes[offset]
-    if byte < 0x80 {
-      length = 1
-      return classes[Int(byte)]
-    }
-    let decoded = DecodedScalar(bytes, at: offset, end: end)
-    length = decoded.length
-    if decoded.value < 0x10000 { return classes[Int(decoded.value)] }
-    return CharacterClass.of(decoded.scalar)
-  }
-
-  @inline(__always)
-  private func run(of kind: UInt8, from start: Int, atMost limit: Int = .max) -> Int {
-    var offset = start
-    var length = 0
-    var left = limit
-    while offset < end, left > 0, characterClass(at: offset, &length) == kind {
-      offset += length
-      left -= 1
-    }
-    return offset
-  }
-
-  @inline(__always)
-  private func isLineBreak(_ byte: UInt8) -> Bool { byte == 0x0a || byte == 0x0d }
-
-  /// `\s+(?!\S)|\s+`: a run of white space, without its last character if text follows.
-  private func whitespace(_ start: Int, stopAtDigits: Bool) -> Int {
-    var offset = start
-    var last = start
-    var length = 0
-    while offset < end {
-      let kind = characterClass(at: offset, &length)
-      if kind != CharacterClass.space {
-        // A digit cut out before is the end of the text for the pattern.
-        if stopAtDigits, kind == CharacterClass.number { return offset }
-        return last > start ? last : offset
+extension PreTokenizer.Pieces {
+  fileprivate mutating func split(
+    by pattern: TextPattern, _ behavior: SplitBehavior, inverted: Bool
+  ) {
+    var result: [Range<Int>] = []
+    result.reserveCapacity(ranges.count * 2)
+    text.withUnsafeBufferPointer { text in
+      for range in ranges {
+        var cutter = Cutter(behavior: behavior, inverted: inverted, first: result.count)
+        pattern.forEachMatch(in: UnsafeBufferPointer(rebasing: text[range])) { match in
+          let match = match.lowerBound + range.lowerBound..<match.upperBound + range.lowerBound
+          cutter.match(match, from: range.lowerBound, &result)
+        }
+        cutter.finish(range, &result)
       }
-      last = offset
-      offset += length
     }
-    return offset
+    result.removeAll(where: \.isEmpty)
+    ranges = result
   }
 
-  /// `\s*[\r\n]+`
-  private func lineBreaks(_ start: Int) -> Int? {
-    var offset = start
-    var length = 0
-    var result: Int?
-    while offset < end, characterClass(at: offset, &length) == CharacterClass.space {
-      offset += length
-      if isLineBreak(bytes[offset - 1]) { result = offset }
+  /// Writes the text anew, piece by piece.
+  fileprivate mutating func rewrite(
+    _ body: (ArraySlice<UInt8>, _ index: Int, _ output: inout [UInt8]) -> Void
+  ) {
+    var output: [UInt8] = []
+    output.reserveCapacity(text.count + text.count / 2 + 8)
+    for index in ranges.indices {
+      let start = output.count
+      body(text[ranges[index]], index, &output)
+      ranges[index] = start..<output.count
     }
-    return result
+    text = output
   }
 
-  /// `'s|'t|'re|'ve|'m|'ll|'d`
-  private func contraction(_ start: Int, foldCase: Bool) -> Int? {
-    guard start + 1 < end else { return nil }
-    let fold: UInt8 = foldCase ? 0x20 : 0
-    switch bytes[start + 1] | fold {
-    case UInt8(ascii: "s"), UInt8(ascii: "t"), UInt8(ascii: "m"), UInt8(ascii: "d"):
-      return start + 2
-    case UInt8(ascii: "r"), UInt8(ascii: "v"):
-      guard start + 2 < end, bytes[start + 2] | fold == UInt8(ascii: "e") else { return nil }
-      return start + 3
-    case UInt8(ascii: "l"):
-      guard start + 2 < end, bytes[start + 2] | fold == UInt8(ascii: "l") else { return nil }
-      return start + 3
-    case 0xe5 where foldCase:
-      // U+017F, the long s, is an s when case is ignored.
-      guard start + 2 < end, bytes[start + 1] == 0xc5, bytes[start + 2] == 0xbf else { return nil }
-      return start + 3
-    default: return nil
+  fileprivate mutating func apply(_ metaspace: PreTokenizer.Metaspace, beginsInput: Bool) {
+    let beginsInput = beginsInput && ranges.first?.lowerBound == 0
+    rewrite { piece, index, output in
+      let needsPrefix =
+        switch metaspace.prefix {
+        case .always: true
+        case .first: index == 0 && beginsInput
+        case .never: false
+        }
+      if needsPrefix, piece.first != UInt8(ascii: " "), !piece.starts(with: metaspace.replacement) {
+        output += metaspace.replacement
+      }
+      for byte in piece {
+        if byte == UInt8(ascii: " ") {
+          output += metaspace.replacement
+        } else {
+          output.append(byte)
+        }
+      }
     }
+  }
+}
+
+/// Turns the matches in one piece into smaller pieces.
+private struct Cutter {
+  let behavior: SplitBehavior
+  let inverted: Bool
+  /// Where this piece's parts begin in the result.
+  let first: Int
+  private var done: Int?
+  /// Whether the part before was a match.
+  private var afterMatch = false
+
+  init(behavior: SplitBehavior, inverted: Bool, first: Int) {
+    self.behavior = behavior
+    self.inverted = inverted
+    self.first = first
+  }
+
+  mutating func match(_ range: Range<Int>, from start: Int, _ result: inout [Range<Int>]) {
+    let begin = done ?? start
+    if begin < range.lowerBound { part(begin..<range.lowerBound, isMatch: inverted, &result) }
+    part(range, isMatch: !inverted, &result)
+    done = range.upperBound
+  }
+
+  mutating func finish(_ range: Range<Int>, _ result: inout [Range<Int>]) {
+    let begin = done ?? range.lowerBound
+    if begin < range.upperBound { part(begin..<range.upperBound, isMatch: inverted, &result) }
+  }
+
+  private mutating func part(_ range: Range<Int>, isMatch: Bool, _ result: inout [Range<Int>]) {
+    let joins =
+      switch behavior {
+      case .removed, .isolated: false
+      case .contiguous: isMatch == afterMatch
+      case .mergedWithPrevious: isMatch && !afterMatch
+      // A match goes with what follows it, unless that is a match too.
+      case .mergedWithNext: !isMatch && afterMatch
+      }
+    if behavior == .removed, isMatch {
+      // Nothing is left of it.
+    } else if joins, result.count > first, let last = result.last {
+      result[result.count - 1] = last.lowerBound..<range.upperBound
+    } else {
+      result.append(range)
+    }
+    afterMatch = isMatch
   }
 }

@@ -2,13 +2,13 @@
 import Streams
 
 // Tokenization: text to token ids and back, as the model's own tokenizer does it. Reads
-// tokenizer.json and GGUF metadata; what it does not know it refuses by name.
+// tokenizer.json, SentencePiece's .model files and GGUF metadata; what it does not know it refuses by name.
 
 /// A model's tokenizer. May be used by many threads at once.
 ///
-/// Text goes through these steps: added tokens are cut out; the rest is normalized, cut into pieces
-/// (``SplitRule``), and each piece is encoded by the model (``BytePairModel``). Time is linear in
-/// the text, but for pieces without a cut, which take O(n log n).
+/// Text goes through these steps: added tokens are cut out; the rest is normalized (``Normalizer``),
+/// cut into pieces (``PreTokenizer``), and each piece is encoded by the model (``TokenModel``).
+/// Time is linear in the text, but for pieces without a cut, which take O(n log n).
 package final class Tokenizer: Sendable {
   /// The highest id plus one, added tokens included.
   package let vocabularySize: Int
@@ -31,11 +31,11 @@ package final class Tokenizer: Sendable {
   private let addedTokens: AddedTokens
   private let addedByID: [Int32: Int]
   private let normalizer: Normalizer
-  private let splitRule: SplitRule
-  private let addsPrefixSpace: Bool
-  private let model: BytePairModel
-  private let sentencePiece: SentencePieceModel?
-  private let merges: [(left: Int32, right: Int32, result: Int32)]
+  private let preTokenizer: PreTokenizer
+  /// The rule that alone cuts the text, for which nothing is copied.
+  private let onlyRule: SplitRule?
+  private let model: TokenModel
+  private let definition: TokenizerDefinition.Identity
   private let states = EncodingStatePool()
 
   init(_ definition: TokenizerDefinition) {
@@ -44,13 +44,10 @@ package final class Tokenizer: Sendable {
     addedByID = Dictionary(
       addedTokens.tokens.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
     normalizer = definition.normalizer
-    splitRule = definition.splitRule
-    addsPrefixSpace = definition.addsPrefixSpace
-    model = BytePairModel(
-      vocabulary: vocabulary, merges: definition.merges, unknown: definition.unknown,
-      fusesUnknown: definition.fusesUnknown, ignoresMerges: definition.ignoresMerges)
-    merges = definition.merges
-    sentencePiece = definition.sentencePiece
+    preTokenizer = definition.preTokenizer
+    onlyRule = definition.preTokenizer.onlyRule
+    model = definition.model()
+    self.definition = TokenizerDefinition.Identity(definition)
     let highest = addedTokens.tokens.last.map { Int($0.id) + 1 } ?? 0
     vocabularySize = max(vocabulary.size, highest)
     beginOfText = definition.beginOfText
@@ -87,69 +84,110 @@ package final class Tokenizer: Sendable {
   ) {
     let state = states.borrow()
     defer { states.giveBack(state) }
+    encode(utf8, parseSpecial, &output, state)
+  }
+
+  /// How many steps the model takes for a text, with nothing remembered: neighbours looked at
+  /// and merges done, or pieces tried. In proportion to the text's length, times its logarithm at worst.
+  package func steps(encoding text: String) -> Int {
+    var text = text
+    var output: [Int32] = []
+    let state = EncodingState()
+    text.withUTF8 { encode(UnsafeRawBufferPointer($0), true, &output, state) }
+    return state.merger.steps + state.lattice.steps
+  }
+
+  private func encode(
+    _ utf8: UnsafeRawBufferPointer, _ parseSpecial: Bool, _ output: inout [Int32],
+    _ state: EncodingState
+  ) {
     utf8.withMemoryRebound(to: UInt8.self) { bytes in
       addedTokens.split(bytes, normalizedText: false, parseSpecial: parseSpecial) { part in
         switch part {
         case .token(let id): output.append(id)
         case .text(let range):
           let text = UnsafeBufferPointer(rebasing: bytes[range])
-          encodeVerbatim(text, parseSpecial, &output, state)
+          let start = Start(beginsInput: range.lowerBound == 0, parsesSpecial: parseSpecial)
+          encodeVerbatim(text, start, &output, state)
         }
       }
     }
   }
 
+  /// Where a stretch of text stands, and how it is to be read.
+  private struct Start {
+    var beginsInput: Bool
+    var parsesSpecial: Bool
+  }
+
   /// Text without verbatim added tokens: normalizes it and cuts out the normalized ones.
   private func encodeVerbatim(
-    _ text: UnsafeBufferPointer<UInt8>, _ parseSpecial: Bool, _ output: inout [Int32],
+    _ text: UnsafeBufferPointer<UInt8>, _ start: Start, _ output: inout [Int32],
     _ state: EncodingState
   ) {
-    if let sentencePiece { return sentencePiece.encode(text, into: &output, using: state) }
-    if let normal = normalizer.apply(UnsafeRawBufferPointer(text)) {
-      normal.withUnsafeBufferPointer { encodeNormalized($0, parseSpecial, &output, state) }
+    if let normal = normalizer.apply(text) {
+      normal.withUnsafeBufferPointer { encodeNormalized($0, start, &output, state) }
     } else {
-      encodeNormalized(text, parseSpecial, &output, state)
+      encodeNormalized(text, start, &output, state)
     }
   }
 
   private func encodeNormalized(
-    _ text: UnsafeBufferPointer<UInt8>, _ parseSpecial: Bool, _ output: inout [Int32],
+    _ text: UnsafeBufferPointer<UInt8>, _ start: Start, _ output: inout [Int32],
     _ state: EncodingState
   ) {
-    if !addedTokens.hasNormalizedTokens { return encodePieces(text, &output, state) }
-    addedTokens.split(text, normalizedText: true, parseSpecial: parseSpecial) { part in
+    if !addedTokens.hasNormalizedTokens {
+      return encodePieces(text, start.beginsInput, &output, state)
+    }
+    addedTokens.split(text, normalizedText: true, parseSpecial: start.parsesSpecial) { part in
       switch part {
       case .token(let id): output.append(id)
       case .text(let range):
-        encodePieces(UnsafeBufferPointer(rebasing: text[range]), &output, state)
+        encodePieces(
+          UnsafeBufferPointer(rebasing: text[range]),
+          start.beginsInput && range.lowerBound == 0, &output, state)
       }
     }
   }
 
   private func encodePieces(
-    _ text: UnsafeBufferPointer<UInt8>, _ output: inout [Int32], _ state: EncodingState
+    _ text: UnsafeBufferPointer<UInt8>, _ beginsInput: Bool, _ output: inout [Int32],
+    _ state: EncodingState
   ) {
     guard let base = text.baseAddress, text.count > 0 else { return }
-    if addsPrefixSpace, base[0] != UInt8(ascii: " ") {
-      let spaced = [UInt8(ascii: " ")] + text
-      spaced.withUnsafeBufferPointer { scan($0, &output, state) }
-    } else {
-      scan(text, &output, state)
+    if let onlyRule, case .bytePairs(let model) = model {
+      let scanner = PieceScanner(base, end: text.count, rule: onlyRule)
+      var start = 0
+      while start < text.count {
+        let end = scanner.pieceEnd(from: start)
+        model.encode(
+          base + start, count: end - start, readable: text.count - start, into: &output,
+          using: state)
+        start = end
+      }
+      return
+    }
+    if preTokenizer.steps.isEmpty { return encodePiece(text, text.count, &output, state) }
+    let pieces = preTokenizer.pieces(of: text, beginsInput: beginsInput)
+    pieces.text.withUnsafeBufferPointer { bytes in
+      for range in pieces.ranges {
+        encodePiece(
+          UnsafeBufferPointer(rebasing: bytes[range]), bytes.count - range.lowerBound, &output,
+          state)
+      }
     }
   }
 
-  private func scan(
-    _ text: UnsafeBufferPointer<UInt8>, _ output: inout [Int32], _ state: EncodingState
+  private func encodePiece(
+    _ piece: UnsafeBufferPointer<UInt8>, _ readable: Int, _ output: inout [Int32],
+    _ state: EncodingState
   ) {
-    guard let base = text.baseAddress else { return }
-    let scanner = PieceScanner(base, end: text.count, rule: splitRule)
-    var start = 0
-    while start < text.count {
-      let end = scanner.pieceEnd(from: start)
-      model.encode(
-        base + start, count: end - start, readable: text.count - start, into: &output,
-        using: state)
-      start = end
+    guard let base = piece.baseAddress, piece.count > 0 else { return }
+    switch model {
+    case .bytePairs(let model):
+      model.encode(base, count: piece.count, readable: readable, into: &output, using: state)
+    case .characterPairs(let model): model.encode(piece, into: &output, using: state)
+    case .unigram(let model): model.encode(piece, into: &output, using: state)
     }
   }
 
@@ -164,8 +202,8 @@ package final class Tokenizer: Sendable {
         let added = addedTokens.tokens[index]
         if !(skipSpecial && added.isSpecial) { output.append(contentsOf: added.content) }
       } else if let text = vocabulary.bytes(of: Int(token)) {
-        if let sentencePiece {
-          sentencePiece.decode(text, id: token, into: &output)
+        if let byteTokens = model.byteTokens {
+          decode(text, token, byteTokens, &output)
           continue
         }
         let isBytes = text.withUnsafeBytes { ByteAlphabet.decode($0, into: &output) }
@@ -173,6 +211,26 @@ package final class Tokenizer: Sendable {
       }
     }
     return output
+  }
+
+  /// The bytes of a token whose text is written with U+2581 for spaces and <0x0A> for bytes.
+  private func decode(
+    _ token: ArraySlice<UInt8>, _ id: Int32, _ byteTokens: [Int32], _ output: inout [UInt8]
+  ) {
+    if token.starts(with: "<0x".utf8), let byte = byteTokens.firstIndex(of: id) {
+      output.append(UInt8(byte))
+      return
+    }
+    var rest = token
+    while let byte = rest.first {
+      if rest.starts(with: SpaceMark.bytes) {
+        output.append(0x20)
+        rest = rest.dropFirst(SpaceMark.length)
+      } else {
+        output.append(byte)
+        rest = rest.dropFirst()
+      }
+    }
   }
 
   /// The text that tokens stand for; parts of characters become U+FFFD.
@@ -202,39 +260,6 @@ package final class Tokenizer: Sendable {
 
   /// SHA-256 over all that decides about ids: two files that define the same tokenizer agree.
   package func digest() -> String {
-    let digest = ContentDigest()
-    var block: [UInt8] = []
-    func number(_ value: Int) {
-      withUnsafeBytes(of: Int64(value).littleEndian) { block.append(contentsOf: $0) }
-    }
-    for id in 0..<vocabulary.size {
-      guard let token = vocabulary.bytes(of: id) else { continue }
-      number(id)
-      number(token.count)
-      block.append(contentsOf: token)
-    }
-    number(-1)
-    for merge in merges {
-      number(Int(merge.left))
-      number(Int(merge.right))
-    }
-    number(-2)
-    for token in addedTokens.tokens {
-      number(Int(token.id))
-      number(token.content.count)
-      block.append(contentsOf: token.content)
-      let flags = [
-        token.isSpecial, token.isNormalized && normalizer != .none, token.singleWord,
-        token.stripsLeft, token.stripsRight,
-      ]
-      block.append(contentsOf: flags.map { $0 ? 1 : 0 })
-    }
-    let settings =
-      "\(splitRule.rawValue) \(normalizer.rawValue) \(addsPrefixSpace) "
-      + "\(model.unknown ?? -1) \(model.fusesUnknown) \(model.wholePieces != nil)"
-      + (sentencePiece.map { " sentencepiece \($0.addsPrefix)" } ?? "")
-    digest.update(block)
-    digest.update(settings)
-    return digest.hexadecimal()
+    definition.digest(vocabulary, addedTokens.tokens, normalizer, preTokenizer)
   }
 }

@@ -8,7 +8,7 @@ package enum TokenizerError: Error, Equatable, Sendable {
   case stream(StreamError)
   /// A GGUF file is damaged or lacks a key.
   case gguf(GGUFError)
-  /// The folder holds no `tokenizer.json`.
+  /// The folder holds no `tokenizer.json` and no `tokenizer.model`.
   case noTokenizer(path: String)
   /// The text is no JSON.
   case malformed(path: String, error: JSONError)

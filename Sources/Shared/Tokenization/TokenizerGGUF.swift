@@ -4,9 +4,10 @@ import Streams
 
 /// Reads the tokenizer in a GGUF file's metadata (`tokenizer.ggml.*`).
 ///
-/// `tokenizer.ggml.model` must be `gpt2` (byte-level BPE); `tokenizer.ggml.pre` names the splitting
-/// rule. Tokens of type 3 (control) and 4 (user-defined) are added tokens. GGUF has no unknown token
-/// for byte-level models: bytes that the vocabulary lacks stand for nothing.
+/// `tokenizer.ggml.model` is `gpt2` (byte-level BPE; `tokenizer.ggml.pre` names the splitting
+/// rule), `llama` (SentencePiece's BPE, by scores) or `gemma4` (merges over characters). Tokens of
+/// type 3 (control) and 4 (user-defined) are added tokens. GGUF has no unknown token for byte-level
+/// models: bytes that the vocabulary lacks stand for nothing.
 struct TokenizerGGUF {
   private static let tokenTypeControl = 3
   private static let tokenTypeUserDefined = 4
@@ -34,6 +35,11 @@ struct TokenizerGGUF {
       try reader.readTokens()
       try reader.readSettings()
       try reader.readScores()
+    case "gemma4":
+      try reader.readTokens()
+      try reader.readMerges()
+      try reader.readSettings()
+      try reader.readGemma4()
     default:
       throw .unsupported(path: path, component: "tokenizer.ggml.model", found: "\"\(model)\"")
     }
@@ -42,22 +48,15 @@ struct TokenizerGGUF {
 
   private init(file: GGUFFile) { self.file = file }
 
-  /// llama.cpp's names of splitting rules, and what the models' own tokenizer.json say.
   private mutating func readSplit() throws(TokenizerError) {
     let name = try text("tokenizer.ggml.pre")
-    switch name {
-    case "smollm", "starcoder": definition.splitRule = .gpt2IsolatedDigits
-    case "gpt-2": definition.splitRule = .gpt2
-    case "llama-bpe", "llama3":
-      definition.splitRule = .llama3
-      definition.ignoresMerges = true
-      definition.addsBeginOfText = true
-    case "qwen2":
-      definition.splitRule = .qwen2
-      definition.normalizer = .nfc
-    default:
+    guard let settings = GGUFSplit.settings(name) else {
       throw .unsupported(path: path, component: "tokenizer.ggml.pre", found: "\"\(name)\"")
     }
+    definition.preTokenizer.steps = settings.steps
+    definition.normalizer = settings.normalizer
+    definition.ignoresMerges = settings.ignoresMerges
+    definition.addsBeginOfText = settings.addsBeginOfText
   }
 
   private mutating func readTokens() throws(TokenizerError) {
@@ -97,7 +96,7 @@ struct TokenizerGGUF {
     definition.merges.reserveCapacity(merges.count)
     for index in 0..<merges.count {
       try MergeText.resolve(
-        Array(merges.stringBytes(index)), index: index, path: path, into: &definition)
+        merges.stringBytes(index), index: index, path: path, into: &definition)
     }
   }
 
@@ -114,27 +113,12 @@ struct TokenizerGGUF {
     guard let scores = file["tokenizer.ggml.scores"]?.array?.numbers(), scores.count == count else {
       throw invalid("tokenizer.ggml.scores", "\(count) numbers", "something else")
     }
-    var pieces = Vocabulary(expectedCount: count)
-    var byteTokens = [Int32](repeating: -1, count: 256)
-    for id in 0..<count {
-      guard let token = definition.vocabulary.bytes(of: id) else { continue }
-      switch types[id] {
-      case 1: token.withUnsafeBytes { try? pieces.insert($0, id: id) }
-      case 6:
-        let text = String(decoding: token, as: UTF8.self)
-        guard text.utf8.count == 6, text.hasPrefix("<0x"), text.hasSuffix(">"),
-          let byte = UInt8(text.dropFirst(3).dropLast(), radix: 16)
-        else { throw invalid("tokenizer.ggml.tokens", "a byte as <0x0A>", "\"\(text)\"") }
-        byteTokens[Int(byte)] = Int32(id)
-      default: break
-      }
-    }
-    definition.unknown = try token("tokenizer.ggml.unknown_token_id")
-    let merges = SentencePieceModel.merges(of: pieces, scores: scores)
-    definition.merges = merges.map { ($0.left, $0.right, $0.result) }
-    definition.sentencePiece = SentencePieceModel(
-      pieces: pieces, merges: merges, byteTokens: byteTokens, unknown: definition.unknown,
-      addsPrefix: file["tokenizer.ggml.add_space_prefix"]?.bool ?? true)
+    let pieces = try readPieces()
+    definition.merges = PieceScores.merges(of: pieces, scores: scores)
+    let addsPrefix = file["tokenizer.ggml.add_space_prefix"]?.bool ?? true
+    definition.normalizer.steps =
+      (addsPrefix ? [.prepend(SpaceMark.bytes)] : [])
+      + [.replace(.literal([0x20]), with: SpaceMark.bytes)]
     // GGUF does not say that Phi-3's markers swallow the white space after them.
     if file["general.architecture"]?.text == "phi3" {
       for index in definition.addedTokens.indices
@@ -143,6 +127,43 @@ struct TokenizerGGUF {
       }) {
         definition.addedTokens[index].stripsRight = true
       }
+    }
+  }
+
+  /// Makes characters the beginning of merging: sets the pieces, the byte tokens and the unknown
+  /// token by the types of tokens.
+  private mutating func readPieces() throws(TokenizerError) -> Vocabulary {
+    let count = definition.vocabulary.size
+    var pieces = Vocabulary(expectedCount: count)
+    var byteTokens = [Int32](repeating: -1, count: 256)
+    for id in 0..<count {
+      guard let token = definition.vocabulary.bytes(of: id) else { continue }
+      switch types[id] {
+      case 1: token.withUnsafeBytes { try? pieces.insert($0, id: id) }
+      case 6:
+        let text = String(decoding: token, as: UTF8.self)
+        guard let byte = SentencePieceFile.byte(named: text) else {
+          throw invalid("tokenizer.ggml.tokens", "a byte as <0x0A>", "\"\(text)\"")
+        }
+        byteTokens[Int(byte)] = Int32(id)
+      default: break
+      }
+    }
+    definition.kind = .characterPairs
+    definition.pieces = pieces
+    definition.byteTokens = byteTokens
+    definition.unknown = try token("tokenizer.ggml.unknown_token_id")
+    definition.fusesUnknown = true
+    return pieces
+  }
+
+  /// The model `gemma4`: merges over characters, lines apart from line breaks.
+  private mutating func readGemma4() throws(TokenizerError) {
+    let pieces = try readPieces()
+    definition.normalizer.steps = [.replace(.literal([0x20]), with: SpaceMark.bytes)]
+    // Runs of line breaks are tokens that no merge makes.
+    pieces.forEach { id, token in
+      if token.allSatisfy({ $0 == 0x0a }), !token.isEmpty { definition.fixedTokens.append(id) }
     }
   }
 

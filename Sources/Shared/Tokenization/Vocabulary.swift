@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import Glibc
 
 /// Tokens and their ids: UTF-8 bytes to id and back.
 ///
@@ -75,6 +76,16 @@ package struct Vocabulary: Sendable {
     return arena[start..<start + Int(lengths[id])]
   }
 
+  /// Calls `body` with each id and its token's bytes, ids ascending.
+  func forEach(_ body: (Int32, UnsafeBufferPointer<UInt8>) -> Void) {
+    arena.withUnsafeBufferPointer { arena in
+      for id in lengths.indices where lengths[id] >= 0 {
+        let start = Int(starts[id])
+        body(Int32(id), UnsafeBufferPointer(rebasing: arena[start..<start + Int(lengths[id])]))
+      }
+    }
+  }
+
   /// The slot that holds `token`, or the empty one where it belongs.
   private func find(_ token: UnsafeRawBufferPointer) -> Int {
     let mask = slots.count - 1
@@ -85,9 +96,11 @@ package struct Vocabulary: Sendable {
 
   private func matches(_ id: Int, _ token: UnsafeRawBufferPointer) -> Bool {
     guard Int(lengths[id]) == token.count else { return false }
+    guard let found = token.baseAddress, token.count > 0 else { return true }
     let start = Int(starts[id])
-    return arena.withUnsafeBytes {
-      UnsafeRawBufferPointer(rebasing: $0[start..<start + token.count]).elementsEqual(token)
+    return arena.withUnsafeBytes { arena in
+      guard let base = arena.baseAddress else { return false }
+      return memcmp(base + start, found, token.count) == 0
     }
   }
 

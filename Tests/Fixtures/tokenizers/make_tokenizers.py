@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Writes the tokenizers of this folder and what Hugging Face `tokenizers` computes with them.
 
-    pip install tokenizers==0.23.3
+    pip install tokenizers==0.23.3 sentencepiece==0.2.3
     python make_tokenizers.py
 
-Each NAME/tokenizer.json is a small byte-level BPE trained on the sentences below; lines.json holds
-the texts, NAME/expected.json their ids, first with special tokens parsed, then as plain text.
+Each NAME/tokenizer.json is a small tokenizer trained on the sentences below; lines.json holds the
+texts, NAME/expected.json their ids, first with special tokens parsed, then as plain text. Those that
+SentencePiece trained (NAME/tokenizer.model) have ids of plain text alone.
 """
+import base64
+import io
 import json
 import os
 import random
 
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -130,6 +135,177 @@ def qwen2():
     return definition
 
 
+UPPER, LOWER = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+PREFIX = r"[^\r\n\p{L}\p{N}]?"
+CASED_TAIL = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+
+
+def tekken():
+    """Words parted before capitals."""
+    pattern = f"{PREFIX}{UPPER}*{LOWER}+|{PREFIX}{UPPER}+{LOWER}*" + r"|\p{N}" + CASED_TAIL
+    return train(pre_tokenizers.Sequence([split(pattern), byte_level(use_regex=False)]))
+
+
+def gpt4o():
+    suffix = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    pattern = (f"{PREFIX}{UPPER}*{LOWER}+{suffix}|{PREFIX}{UPPER}+{LOWER}*{suffix}"
+               + r"|\p{N}{1,3}" + CASED_TAIL)
+    return train(pre_tokenizers.Sequence([split(pattern), byte_level(use_regex=False)]))
+
+
+def qwen35():
+    pattern = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
+               r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+    return train(pre_tokenizers.Sequence([split(pattern), byte_level(use_regex=False)]))
+
+
+def expressions():
+    """Expressions that no scanner knows, and a text; merged, removed and contiguous."""
+    sequence = pre_tokenizers.Sequence([
+        pre_tokenizers.Split(Regex(r"\p{N}{1,3}(?=(?:\p{N}{3})*\b)"), "isolated"),
+        pre_tokenizers.Split("ing", "merged_with_previous"),
+        pre_tokenizers.Split("wal", "merged_with_next"),
+        pre_tokenizers.Split(Regex(r"[!?]"), "contiguous"),
+        pre_tokenizers.Split(Regex(r"^x|\w+$"), "isolated"),
+        pre_tokenizers.Split(Regex(r"[\w\s.,'<>|]+"), "removed", invert=True),
+        pre_tokenizers.ByteLevel(add_prefix_space=True, use_regex=True)])
+    return train(sequence)
+
+
+def characters(pre_tokenizer, normalizer=None, **model):
+    """BPE over characters."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", **model))
+    tokenizer.pre_tokenizer = pre_tokenizer
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, special_tokens=["<unk>", "<s>", "</s>"], limit_alphabet=100,
+        show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return json.loads(tokenizer.to_str())
+
+
+def with_bytes(definition):
+    model = definition["model"]
+    for byte in range(256):
+        if isinstance(model["vocab"], dict):
+            model["vocab"][f"<0x{byte:02X}>"] = len(model["vocab"])
+        else:
+            model["vocab"].append([f"<0x{byte:02X}>", -30.0])
+    model["byte_fallback"] = True
+    return definition
+
+
+def llama2_legacy():
+    """A space before every stretch of text, written by the normalizer; a stripping token."""
+    definition = with_bytes(characters(pre_tokenizers.Metaspace(), fuse_unk=True))
+    definition["pre_tokenizer"] = None
+    definition["normalizer"] = {"type": "Sequence", "normalizers": [
+        {"type": "Prepend", "prepend": "\u2581"},
+        {"type": "Replace", "pattern": {"String": " "}, "content": "\u2581"}]}
+    definition["post_processor"] = {"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 1],
+                                    "trim_offsets": True, "add_prefix_space": False}
+    size = len(definition["model"]["vocab"])
+    definition["added_tokens"] += [
+        added("<|im_end|>", size, special=True, rstrip=True),
+        added("<norm>", size + 1, special=True, normalized=True)]
+    return definition
+
+
+def llama2_new():
+    """A space before the first stretch of text only."""
+    definition = llama2_legacy()
+    definition["normalizer"] = None
+    definition["pre_tokenizer"] = {
+        "type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "first", "split": False}
+    return definition
+
+
+def metaspace():
+    """Unknown characters, one token each."""
+    return characters(pre_tokenizers.Metaspace(prepend_scheme="always"))
+
+
+def words():
+    """Unicode normalization, and pre-tokenizers that leave things out."""
+    return characters(
+        pre_tokenizers.Sequence([
+            pre_tokenizers.Whitespace(), pre_tokenizers.Punctuation("merged_with_previous"),
+            pre_tokenizers.Digits()]),
+        normalizers.Sequence([
+            normalizers.Strip(), normalizers.Nmt(), normalizers.NFD(), normalizers.Lowercase(),
+            normalizers.StripAccents(), normalizers.Replace(Regex(r"the+"), "th")]))
+
+
+def unigram(**options):
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    trainer = trainers.UnigramTrainer(
+        vocab_size=400, special_tokens=["<unk>", "<s>", "</s>"], unk_token="<unk>",
+        show_progress=False)
+    tokenizer.train_from_iterator(CORPUS, trainer)
+    return json.loads(tokenizer.to_str())
+
+
+def unigram_bytes():
+    return with_bytes(unigram())
+
+
+def sentencepiece_model(**options):
+    model = io.BytesIO()
+    lines = [line for text in CORPUS for line in text.split("\n") if line.strip()]
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(lines), model_writer=model, vocab_size=520, minloglevel=2,
+        character_coverage=0.98,
+        hard_vocab_limit=False, num_threads=1, **options)
+    return model.getvalue()
+
+
+SMALL_RULES = [("\uff21", "A"), ("\ufb01", "fi"), ("\u00bd", "1/2"), ("\u3000", " "), ("\u00a0", " "),
+               ("\t", " "), ("\r", " "), ("\n", " "), ("\u200b", ""), ("e\u0301", "\u00e9"),
+               ("\u0001", "")]
+
+
+def small_rules():
+    """A table of replacements, in SentencePiece's text form; the full ones have 200 KB."""
+    path = os.path.join(HERE, "rules.tsv")
+    with open(path, "w") as file:
+        for source, target in SMALL_RULES:
+            file.write(" ".join(f"{ord(c):x}" for c in source) + "\t"
+                       + " ".join(f"{ord(c):x}" for c in target) + "\n")
+    return path
+
+
+def precompiled():
+    """The same table inside a tokenizer.json."""
+    definition = unigram()
+    proto = sentencepiece_model_pb2.ModelProto()
+    proto.ParseFromString(SENTENCEPIECE["unigram-model"]())
+    table = base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode()
+    definition["normalizer"] = {"type": "Precompiled", "precompiled_charsmap": table}
+    return definition
+
+
+SENTENCEPIECE = {
+    "bpe-model": lambda: sentencepiece_model(
+        model_type="bpe", normalization_rule_name="identity", byte_fallback=True,
+        remove_extra_whitespaces=False),
+    "bpe-model-symbols": lambda: sentencepiece_model(
+        model_type="bpe", normalization_rule_tsv=small_rules(),
+        user_defined_symbols=["<left>", "ing", "\u2581\u2581"]),
+    "unigram-model": lambda: sentencepiece_model(
+        model_type="unigram", normalization_rule_tsv=small_rules(), byte_fallback=True),
+    "unigram-model-suffix": lambda: sentencepiece_model(
+        model_type="unigram", normalization_rule_name="identity", user_defined_symbols=["the", "<left>"],
+        treat_whitespace_as_suffix=True),
+}
+
+TOKENIZERS = [
+    smollm, gpt2, llama3, qwen2, qwen35, tekken, gpt4o, expressions, llama2_legacy, llama2_new, metaspace,
+    words, unigram, unigram_bytes, precompiled,
+]
+
+
 def lines():
     fixed = [
         "", " ", "a", "  a", "a  ", "\n", "\n\n\n", " \n ", "\t", "\t\tx", "\r\n", "x\r\ny\rz\n",
@@ -178,7 +354,8 @@ def write(path, value, **options):
 def main():
     texts = lines()
     write("lines.json", texts)
-    for name, make in [("smollm", smollm), ("gpt2", gpt2), ("llama3", llama3), ("qwen2", qwen2)]:
+    for make in TOKENIZERS:
+        name = make.__name__
         os.makedirs(os.path.join(HERE, name), exist_ok=True)
         write(f"{name}/tokenizer.json", make())
         tokenizer = Tokenizer.from_file(os.path.join(HERE, name, "tokenizer.json"))
@@ -189,6 +366,15 @@ def main():
                              for text in texts]
         write(f"{name}/expected.json", expected)
         print(name, tokenizer.get_vocab_size(), sum(len(ids) for ids in expected["special"]))
+    for name, make in SENTENCEPIECE.items():
+        os.makedirs(os.path.join(HERE, name), exist_ok=True)
+        data = make()
+        with open(os.path.join(HERE, name, "tokenizer.model"), "wb") as file:
+            file.write(data)
+        processor = sentencepiece.SentencePieceProcessor(model_proto=data)
+        write(f"{name}/expected.json", {"plain": [processor.encode(text) for text in texts]})
+        print(name, processor.get_piece_size(), len(data))
+    os.remove(os.path.join(HERE, "rules.tsv"))
 
 
 if __name__ == "__main__":
