@@ -29,6 +29,9 @@ struct AdapterOptions: ParsableArguments {
   @Flag(help: "Scale by alpha/sqrt(rank) (rsLoRA).")
   var rslora = false
 
+  @Flag(help: "Train the lengths of the weights' rows apart from their directions (DoRA).")
+  var dora = false
+
   @Option(help: "Learning rate of B over that of A (LoRA+).")
   var loraPlus: Double = 1
 
@@ -71,12 +74,14 @@ struct AdapterOptions: ParsableArguments {
       settings.rank = start.rank
       settings.alpha = start.alpha
       settings.isRankStabilised = start.isRankStabilized
+      settings.isDecomposed = start.isDecomposed
       settings.layers = start.layers
       if case .modules(let names) = start.targets { settings.targets = .named(names) }
     }
     if let rank { settings.rank = rank }
     if let loraAlpha { settings.alpha = loraAlpha }
     if rslora { settings.isRankStabilised = true }
+    if dora { settings.isDecomposed = true }
     if let layers = try parsedLayers() { settings.layers = layers }
     if let targetModules {
       let names = targetModules.split(separator: ",").map(String.init)
@@ -87,7 +92,7 @@ struct AdapterOptions: ParsableArguments {
 
   /// Whether any option says something about the adapter's shape.
   var describesShape: Bool {
-    rank != nil || loraAlpha != nil || rslora || layers != nil || targetModules != nil
+    rank != nil || loraAlpha != nil || rslora || dora || layers != nil || targetModules != nil
   }
 
   /// `0,4-7` as numbers; nil for all.

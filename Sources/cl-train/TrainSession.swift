@@ -57,7 +57,7 @@ struct TrainSession {
     } else {
       model = try LanguageModel(
         base: base, modules: try settings.modules(of: base.config), device: device)
-      model.lora?.initialise(seed: Seed(options.common.seed))
+      model.initialise(seed: Seed(options.common.seed))
       config = settings.adapterConfig(
         of: base.config, baseModelName: FileSystem.lastComponent(options.model))
     }
@@ -193,7 +193,7 @@ struct TrainSession {
   var trainableParameters: Int {
     guard let lora = model.lora else { return 0 }
     return (options.adapter.freeze == .a ? 0 : lora.countA)
-      + (options.adapter.freeze == .b ? 0 : lora.countB)
+      + (options.adapter.freeze == .b ? 0 : lora.countB) + lora.countMagnitude
   }
 
   private func provenance(_ trainer: Trainer) -> AdapterProvenance {

@@ -38,7 +38,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "use_dora", "lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora", "some_new_thing",
+    "lora_bias", "fan_in_fan_out", "use_qalora", "use_bdlora", "some_new_thing",
   ])
   func switchedOnSettingIsRefusedByName(key: String) throws {
     #expect(throws: AdapterError.Problem.unsupportedSetting(key: key, value: "true")) {
@@ -95,15 +95,15 @@ import Testing
     #expect(config.targets == .modules(["q_proj", "v_proj"]))
   }
 
-  @Test func doraOfPEFTIsRefused() throws {
-    guard let folder = PackageLayout.shared("golden/llama3-dora/adapter-init") else { return }
-    do {
-      _ = try AdapterReader.open(path: folder)
-      Issue.record("accepted")
-    } catch {
-      #expect(error.problem == .unsupportedSetting(key: "use_dora", value: "true"))
-      #expect(error.category == .unsupportedConfiguration)
-    }
+  @Test func doraOfPEFTIsReadAndWritten() throws {
+    let adapter = try AdapterReader.read(
+      path: PackageLayout.fixture("golden/llama3-dora/adapter-init"))
+    #expect(adapter.config.isDecomposed)
+    #expect(adapter.modules.allSatisfy { $0.magnitude?.count == $0.outputSize })
+    let folder = try TemporaryDirectory()
+    try AdapterWriter.write(adapter, to: folder.file("written/"))
+    let again = try AdapterReader.read(path: folder.file("written"))
+    #expect(again.digest() == adapter.digest() && again.config.isDecomposed)
   }
 
   @Test func writtenJSONHasSortedKeysAndReadsBack() throws {

@@ -8,7 +8,7 @@ extension AdapterConfig {
     "exclude_modules", "inference_mode", "init_lora_weights", "layers_pattern",
     "layers_to_transform", "lora_alpha", "lora_dropout", "megatron_core", "peft_type",
     "peft_version", "qalora_group_size", "r", "rank_pattern", "revision", "runtime_config",
-    "target_modules", "task_type", "use_rslora",
+    "target_modules", "task_type", "use_dora", "use_rslora",
   ]
   /// Initialisations that leave the base model's weights as they are. Others (PiSSA, OLoRA, …)
   /// train against changed weights, which the file does not hold.
@@ -16,7 +16,7 @@ extension AdapterConfig {
 
   /// Reads the JSON of an `adapter_config.json`.
   ///
-  /// Honoured: `r`, `lora_alpha`, `use_rslora`, `target_modules`, `layers_to_transform`,
+  /// Honoured: `r`, `lora_alpha`, `use_rslora`, `use_dora`, `target_modules`, `layers_to_transform`,
   /// `rank_pattern`, `alpha_pattern`, `lora_dropout`, `base_model_name_or_path`, `task_type`.
   /// Any other setting that is switched on is refused by name.
   package init(parsing json: UnsafeRawBufferPointer) throws(AdapterError.Problem) {
@@ -40,6 +40,7 @@ extension AdapterConfig {
       dropout: settings["lora_dropout"]?.number ?? 0,
       baseModelName: settings["base_model_name_or_path"]?.text,
       taskType: settings["task_type"]?.text)
+    isDecomposed = settings["use_dora"]?.bool ?? false
     rankOverrides = try Self.overrides(settings, "rank_pattern", "an integer in 1...65536") {
       $0.int.flatMap { (1...65536).contains($0) ? $0 : nil }
     }
@@ -58,8 +59,10 @@ extension AdapterConfig {
     if let bias = settings["bias"], !bias.isNull, bias.text != "none" {
       throw .unsupportedSetting(key: "bias", value: text(bias))
     }
-    if let use = settings["use_rslora"], !use.isNull, use.bool == nil {
-      throw .invalidSetting(key: "use_rslora", expected: "true or false")
+    for key in ["use_rslora", "use_dora"] {
+      if let use = settings[key], !use.isNull, use.bool == nil {
+        throw .invalidSetting(key: key, expected: "true or false")
+      }
     }
     if let initialisation = settings["init_lora_weights"], isOn(initialisation) {
       let isKnown =
@@ -161,7 +164,7 @@ extension AdapterConfig {
       ("revision", .null),
       ("target_modules", targetModules),
       ("task_type", taskType.map { .string($0) } ?? .null),
-      ("use_dora", .boolean(false)),
+      ("use_dora", .boolean(isDecomposed)),
       ("use_rslora", .boolean(isRankStabilized)),
     ]
   }

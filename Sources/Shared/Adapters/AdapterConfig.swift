@@ -19,6 +19,8 @@ package struct AdapterConfig: Sendable, Equatable {
   package var alpha: Double
   /// The scale is alpha / √rank (rsLoRA) instead of alpha / rank.
   package var isRankStabilized: Bool
+  /// DoRA (`use_dora`): the rows of W + ΔW are scaled to trained lengths.
+  package var isDecomposed = false
   package var targets: Targets
   /// `layers_to_transform`: the layers that `targets` is limited to; nil is all.
   package var layers: [Int]?

@@ -25,7 +25,7 @@ package struct AdapterError: Error, Equatable {
     case unsupportedTensor(String)
     /// One of the two factors is not there.
     case missingTensor(String)
-    /// A factor that is no matrix, or has an extent of zero.
+    /// A factor that is no matrix, or has an extent of zero; magnitudes that are none of B's rows.
     case invalidShape(tensor: String, shape: [Int])
     /// The factors of a module, or its tensors and the configuration, disagree in rank.
     case rankMismatch(module: String, found: Int, expected: Int)
@@ -80,7 +80,9 @@ extension AdapterError: Diagnosable {
       "tensor \"\(name)\" is neither a lora_A nor a lora_B of a linear module"
     case .missingTensor(let name): "tensor \"\(name)\" is missing"
     case .invalidShape(let tensor, let shape):
-      "tensor \"\(tensor)\": expected a matrix, found shape \(shape)"
+      "tensor \"\(tensor)\": expected "
+        + (tensor.hasSuffix(LoRAFactor.magnitude.rawValue) ? "a value a row of B" : "a matrix")
+        + ", found shape \(shape)"
     case .rankMismatch(let module, let found, let expected):
       "module \"\(module)\": expected rank \(expected), found \(found)"
     case .untargetedModule(let module):

@@ -18,6 +18,11 @@ package struct AdapterFile: Sendable {
     package let loraA: TensorView
     /// [out, rank].
     package let loraB: TensorView
+    /// [out]; nil without DoRA.
+    package let magnitude: TensorView?
+
+    /// All tensors of the module.
+    package var views: [TensorView] { [loraA, loraB] + [magnitude].compactMap(\.self) }
   }
 
   /// The file or folder as the user named it, or `(standard input) #n`.
@@ -58,19 +63,35 @@ package struct AdapterFile: Sendable {
       let b = AdapterNaming.tensorName(path, .b)
       guard let loraA = file[a] else { throw .missingTensor(a) }
       guard let loraB = file[b] else { throw .missingTensor(b) }
-      if factor == .a { modules.append(try module(path, loraA, loraB, config: config)) }
+      if factor == .magnitude, !config.isDecomposed { throw .unsupportedTensor(info.name) }
+      if factor == .a {
+        modules.append(
+          try module(
+            path, loraA, loraB, file[AdapterNaming.tensorName(path, .magnitude)], config: config))
+      }
     }
     if modules.isEmpty { throw .empty }
     return modules.sorted { precedes($0.path, $1.path) }
   }
 
   private static func module(
-    _ path: String, _ loraA: TensorView, _ loraB: TensorView, config: AdapterConfig
+    _ path: String, _ loraA: TensorView, _ loraB: TensorView, _ magnitude: TensorView?,
+    config: AdapterConfig
   ) throws(AdapterError.Problem) -> Module {
     for view in [loraA, loraB] {
       guard view.shape.count == 2, view.elementCount > 0 else {
         throw .invalidShape(tensor: view.name, shape: view.shape)
       }
+    }
+    if config.isDecomposed {
+      guard let magnitude else {
+        throw .missingTensor(AdapterNaming.tensorName(path, .magnitude))
+      }
+      guard magnitude.shape == [loraB.shape[0]] else {
+        throw .invalidShape(tensor: magnitude.name, shape: magnitude.shape)
+      }
+    }
+    for view in [loraA, loraB] + [magnitude].compactMap(\.self) {
       guard view.dtype.isFloatingPoint else {
         throw .safetensors(
           SafetensorsError(
@@ -88,7 +109,8 @@ package struct AdapterFile: Sendable {
     let alpha = config.alpha(of: path)
     return Module(
       path: path, rank: rank, inputSize: loraA.shape[1], outputSize: loraB.shape[0],
-      alpha: alpha, scale: config.scale(rank: rank, alpha: alpha), loraA: loraA, loraB: loraB)
+      alpha: alpha, scale: config.scale(rank: rank, alpha: alpha), loraA: loraA, loraB: loraB,
+      magnitude: magnitude)
   }
 
   /// Fails at the first NaN or infinity.
@@ -96,7 +118,7 @@ package struct AdapterFile: Sendable {
   /// - Throws: ``AdapterError/Problem/notFinite(tensor:index:)``.
   package func checkFinite() throws(AdapterError) {
     for module in modules {
-      for view in [module.loraA, module.loraB] {
+      for view in module.views {
         if let index = Self.firstNonFinite(view) {
           throw AdapterError(.notFinite(tensor: view.name, index: index), path: path)
         }
@@ -137,7 +159,8 @@ package struct AdapterFile: Sendable {
           AdapterModule(
             path: module.path, rank: module.rank, inputSize: module.inputSize,
             outputSize: module.outputSize, alpha: module.alpha,
-            loraA: try module.loraA.floats(), loraB: try module.loraB.floats()))
+            loraA: try module.loraA.floats(), loraB: try module.loraB.floats(),
+            magnitude: try module.magnitude?.floats()))
       }
     } catch {
       throw AdapterError(.safetensors(error), path: path)
@@ -148,7 +171,7 @@ package struct AdapterFile: Sendable {
   /// Same as ``Adapter/digest()`` of the values.
   package func digest() -> String {
     let digest = TensorSetDigest(part: .whole)
-    let views = modules.flatMap { [$0.loraA, $0.loraB] }.sorted { precedes($0.name, $1.name) }
+    let views = modules.flatMap(\.views).sorted { precedes($0.name, $1.name) }
     for view in views {
       if view.dtype == .float32 {
         digest.update(

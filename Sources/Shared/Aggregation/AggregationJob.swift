@@ -136,7 +136,7 @@ package struct AggregationJob: Sendable {
       let module = adapter.modules[index]
       // One `or` a value keeps the loop in vectors.
       var found: UInt32 = 0
-      for values in [module.loraA, module.loraB] {
+      for values in [module.loraA, module.loraB, module.magnitude ?? []] {
         for value in values { found |= value.bitPattern & 0x7f80_0000 == 0x7f80_0000 ? 1 : 0 }
       }
       return found == 0
@@ -146,7 +146,9 @@ package struct AggregationJob: Sendable {
   private func compatible(
     _ files: [AdapterFile], _ table: ClientWeights
   ) -> (accepted: [AdapterFile], refused: [Refusal]) {
-    let conflicts = Compatibility.errors(files, needsEqualRanks: rule.needsEqualRanks)
+    let conflicts = Compatibility.errors(
+      files, needsEqualRanks: rule.needsEqualRanks,
+      averagesMagnitudes: rule.traits.contains(.averagesMagnitudes))
     var (accepted, refused): ([AdapterFile], [Refusal]) = ([], [])
     for (file, conflict) in zip(files, conflicts) {
       do throws(AggregationError) {

@@ -24,7 +24,8 @@ extension LoRAModule {
         result.append(
           LoRAModule(
             path: path, layer: layer, module: index, rank: found.rank, alpha: found.alpha,
-            scale: Float(adapter.scale(of: found)), inputs: inputs, outputs: module.outputs))
+            scale: Float(adapter.scale(of: found)), inputs: inputs, outputs: module.outputs,
+            isDecomposed: found.magnitude != nil))
       }
     }
     if result.count < adapter.modules.count {
@@ -48,6 +49,7 @@ extension LoRAParameters {
       guard let found = adapter[module.path] else { preconditionFailure("made for this adapter") }
       write(a: found.loraA, at: index)
       write(b: found.loraB, at: index)
+      if let magnitude = found.magnitude { write(magnitude: magnitude, at: index) }
     }
   }
 
@@ -58,7 +60,8 @@ extension LoRAParameters {
     let parts = modules.enumerated().map { index, module in
       AdapterModule(
         path: module.path, rank: module.rank, inputSize: module.inputs,
-        outputSize: module.outputs, alpha: module.alpha, loraA: readA(index), loraB: readB(index))
+        outputSize: module.outputs, alpha: module.alpha, loraA: readA(index), loraB: readB(index),
+        magnitude: readMagnitude(index))
     }
     return Adapter(config: config, modules: parts, provenance: provenance)
   }
@@ -73,10 +76,12 @@ extension LoRASettings {
       names = config.modules.map { AdapterNaming.suffix(of: $0.name) }
     case .named(let given): names = given
     }
-    return AdapterConfig(
+    var described = AdapterConfig(
       rank: rank, alpha: alpha, isRankStabilized: isRankStabilised,
       targets: .modules(Set(names).sorted()), layers: layers.map { Set($0).sorted() },
       baseModelName: baseModelName)
+    described.isDecomposed = isDecomposed
+    return described
   }
 }
 

@@ -120,6 +120,13 @@ package final class LanguageModel {
     return losses
   }
 
+  /// Draws every A from its module's own stream, leaves B zero, and with DoRA takes the lengths of
+  /// the rows as they are: the model computes what its base does.
+  package func initialise(seed: Seed) {
+    lora?.initialise(seed: seed)
+    lora?.resetMagnitudes(weights)
+  }
+
   /// The logits of every position of a row: (N, V). For tests and tools; memory N·V.
   package func logits(_ row: PackedRow) throws(ModelError) -> [Float] {
     let decoder = try decoder(rows: row.count, trains: false)

@@ -17,6 +17,9 @@ package struct LoRASettings: Sendable, Equatable {
   /// Scale alpha/√rank instead of alpha/rank (Kalajdzievski 2023, https://arxiv.org/abs/2312.03732).
   package var isRankStabilised = false
   package var targets = TargetModules.allLinear
+  /// The rows of each adapted weight get trained lengths (DoRA: Liu et al. 2024,
+  /// https://arxiv.org/abs/2402.09353).
+  package var isDecomposed = false
   /// Layers to adapt; nil is all of them.
   package var layers: [Int]?
 
@@ -50,7 +53,8 @@ package struct LoRASettings: Sendable, Equatable {
           result.append(
             LoRAModule(
               path: path, layer: layer, module: index, rank: rank, alpha: alpha, scale: scale,
-              inputs: config.inputs(of: module.stage), outputs: module.outputs))
+              inputs: config.inputs(of: module.stage), outputs: module.outputs,
+              isDecomposed: isDecomposed))
         }
       }
     }
@@ -87,10 +91,13 @@ package struct LoRAModule: Sendable, Equatable {
   package let scale: Float
   package let inputs: Int
   package let outputs: Int
+  /// With trained lengths of the rows of W + scale·B·A (DoRA).
+  package let isDecomposed: Bool
 
   package init(
     path: String, layer: Int, module: Int, rank: Int, alpha: Double, scale: Float, inputs: Int,
-    outputs: Int
+    outputs: Int,
+    isDecomposed: Bool = false
   ) {
     self.path = path
     self.layer = layer
@@ -100,7 +107,11 @@ package struct LoRAModule: Sendable, Equatable {
     self.scale = scale
     self.inputs = inputs
     self.outputs = outputs
+    self.isDecomposed = isDecomposed
   }
+
+  /// Trained values: A, B and, with DoRA, magnitudes.
+  package var parameterCount: Int { rank * (inputs + outputs) + (isDecomposed ? outputs : 0) }
 
   /// A (rank, inputs) uniform in ±1/√inputs, from a stream of this module's own, so that adapting
   /// other modules too changes nothing here. B starts at zero. PEFT draws from the same distribution.

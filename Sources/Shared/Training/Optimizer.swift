@@ -18,7 +18,7 @@ package struct OptimizerSettings: Sendable, Equatable {
   package var clip = 1.0
   /// The factor that is not trained (FFA-LoRA freezes A: Sun et al. 2024, https://arxiv.org/abs/2403.12313).
   package var frozen: FrozenFactor?
-  /// B's learning rate over A's (LoRA+: Hayou et al. 2024, https://arxiv.org/abs/2402.12354).
+  /// B's learning rate, and that of DoRA's magnitudes, over A's (LoRA+: Hayou et al. 2024, https://arxiv.org/abs/2402.12354).
   package var loraPlusRatio = 1.0
   /// μ of FedProx (Li et al. 2020, https://arxiv.org/abs/1812.06127): adds μ/2·‖w - w₀‖² to the loss,
   /// w₀ being the factors at the start of the round.
@@ -101,6 +101,10 @@ package final class Optimizer {
     updates += 1
     if settings.trainsA { update(rangeA, learningRate: learningRate) }
     if settings.trainsB { update(rangeB, learningRate: learningRate * settings.loraPlusRatio) }
+    if lora.countMagnitude > 0 {
+      update(rangeMagnitude, learningRate: learningRate * settings.loraPlusRatio)
+    }
+    lora.markChanged()
     return norm
   }
 
@@ -119,5 +123,8 @@ package final class Optimizer {
   private func rangeA(_ buffer: Buffer) -> Buffer { buffer.slice(at: 0, count: lora.countA) }
   private func rangeB(_ buffer: Buffer) -> Buffer {
     buffer.slice(at: lora.countA, count: lora.countB)
+  }
+  private func rangeMagnitude(_ buffer: Buffer) -> Buffer {
+    buffer.slice(at: lora.countA + lora.countB, count: lora.countMagnitude)
   }
 }

@@ -55,6 +55,7 @@ final class Decoder {
   /// - Parameter wantsAllRows: the last hidden states of all rows are wanted, not of targets alone.
   func prepare(_ packed: PackedRow, wantsAllRows: Bool = false) throws(ModelError) -> Row {
     precondition(packed.count <= workspace.plan.rows, "row longer than planned")
+    lora?.refresh(weights)
     for token in packed.tokens where token < 0 || Int(token) >= config.vocabularySize {
       throw .tokenOutsideVocabulary(token: Int(token), vocabulary: config.vocabularySize)
     }

@@ -20,6 +20,8 @@ final class Workspace {
     case dHidden
     /// Inverse RMS of a row, where it is not kept.
     case inverseRMS
+    /// A projection before its gain, and its gradient; only with DoRA.
+    case product
   }
 
   let plan: MemoryPlan
@@ -121,6 +123,9 @@ final class Workspace {
         case .dKey, .dValue: backward * keyValue
         case .dHidden: backward * rank
         case .inverseRMS: 1
+        case .product:
+          modules.contains { $0.isDecomposed }
+            ? Projection.allCases.map(config.outputs(of:)).max() ?? 0 : 0
         }
       return ("\(kind)", width)
     } + config.ropes.map { ("rope", $0.rotarySize) }
