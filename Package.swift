@@ -45,7 +45,7 @@ let modules = [
   Module("Records", layer: 2, imports: ["Streams"]),
   Module("Safetensors", layer: 2, imports: ["Streams"]),
   Module("GGUF", layer: 2, imports: ["Streams"]),
-  Module("Compute", layer: 3, imports: ["COpenBLAS", "CInstructions", "Streams"]),
+  Module("Compute", layer: 3, imports: ["Randomness", "COpenBLAS", "CInstructions", "Streams"]),
   Module("Devices", layer: 4, imports: ["Compute"]),
   Module("Corpora", layer: 4, imports: ["Records", "Streams", "CArchive", "CXML2"]),
   Module("Partitioning", layer: 4, imports: ["Records", "Streams", "Randomness"]),
@@ -84,7 +84,7 @@ let executables = [
   ],
   "cl-aggregate": [
     "ArgumentParser", "CommandSupport", "Aggregation", "Adapters", "Safetensors", "Privacy",
-    "Records", "Streams",
+    "Records", "Streams", "LanguageModels", "Compute",
   ],
   "cl-report": ["ArgumentParser", "CommandSupport", "Reporting", "Records", "Streams"],
 ]

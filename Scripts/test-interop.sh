@@ -26,3 +26,5 @@ if ! $flower/bin/python -c 'import flwr, scipy, safetensors' 2>/dev/null; then
 fi
 PATH="$PWD/.build/release:$PATH" $flower/bin/python Tests/Interop/check_rules.py
 PATH="$PWD/.build/release:$PATH" $flower/bin/python Tests/Interop/check_flower.py
+HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" \
+  $environment/bin/python Tests/Interop/check_variants.py --golden Tests/Fixtures/golden

@@ -19,6 +19,8 @@ struct AggregateCommand: ToolCommand {
         cat c*.safetensors | cl-aggregate > global.safetensors
         cl-aggregate round-1/client-*.safetensors --weights target-tokens --report - -o global/ |
           jq '.drift'
+        cl-aggregate global.safetensors --format gguf --model model.gguf -o global.gguf
+        cl-aggregate global/ --merge model/ --dtype bf16 -o merged/
 
       Rules:
       \(RuleCatalog.all.map { "  \($0.name): \($0.summary)\n    \($0.source)" }.joined(separator: "\n"))
@@ -53,14 +55,20 @@ struct AggregateCommand: ToolCommand {
   @OptionGroup(title: "Server optimizer") var serverOptions: ServerArguments
   @OptionGroup(title: "Privacy and trust") var privacyOptions: PrivacyArguments
 
+  @OptionGroup(title: "Other forms of the result") var form: ModelOutput
+
   @Option(help: "Go on without refused adapters while this many are left (default: all).")
   var minClients: Int?
 
   @Option(help: "Write diagnostics (weights, drift by module) as JSON Lines to this file.")
   var report: String?
 
-  @Option(help: "Write values as f32, f16, bf16, or int8 (64 values share a scale; for our tools only).")
-  var dtype: AdapterEncoding = .float32
+  @Option(
+    help: """
+      Write values as f32 (the default), f16, bf16, or int8 (64 values share a scale; for our tools only). \
+      With --merge the type of the weights (default: as they are).
+      """)
+  var dtype: AdapterEncoding?
 
   @Flag(help: "Aggregate nothing: describe each adapter in a line of JSON.")
   var describe = false
@@ -73,12 +81,15 @@ struct AggregateCommand: ToolCommand {
     if report == "-" && common.output == "-" {
       throw UsageError("adapter and report cannot both go to standard output")
     }
+    try form.check(output: common.output, dtype: dtype)
     try tool.refuseTerminal(common.output)
     let parent = try ruleOptions.parent.map { try AdapterReader.open(path: $0) }
     let server = try serverOptions.optimizer()
+    let isSingle = form.isConversion && files.count == 1 && files != ["-"]
     let job = try AggregationJob(
       rule: try ruleOptions.entry(rule, adapter: common.output, report: report),
-      options: ruleOptions.options(seed: common.seed), weights: weights.map { WeightChoice($0) },
+      options: ruleOptions.options(seed: common.seed),
+      weights: weights.map { WeightChoice($0) } ?? (isSingle ? .uniform : nil),
       shaping: WeightShaping(
         quality: qualityWeight, length: lengthWeight, maximum: maxWeight),
       minimumClients: minClients, toleratedRefusals: common.skipInvalid,
@@ -96,30 +107,32 @@ struct AggregateCommand: ToolCommand {
     tool.detail("computed in \(Self.milliseconds(clock.now - started)) ms")
     if let guarantee = outcome.guarantee { tool.note(guarantee.text) }
     if let secure = outcome.secure { tool.note(secure.text) }
-    let result = outcome.adapter.rounded(to: dtype)
-    if dtype != .float32 { try tellLoss(tool, outcome.adapter, result) }
+    let encoding = form.merge == nil ? dtype ?? .float32 : .float32
+    let result = outcome.adapter.rounded(to: encoding)
+    if encoding != .float32 { try tellLoss(tool, outcome.adapter, result, encoding) }
     for warning in outcome.warnings { tool.note("warning: \(warning)") }
     if let report {
       // Before the adapter, so that an adapter that exists has its report beside it.
       let sink = try OutputSink(path: report)
       try sink.write(
         AggregationReport(outcome, of: job).line(
-          digest: result.digest(), bytesOut: try AdapterWriter.byteCount(result, as: dtype)))
+          digest: result.digest(), bytesOut: try AdapterWriter.byteCount(result, as: encoding)))
       try sink.close()
     }
     // Before the adapter for the same reason.
     if let path = ruleOptions.residual, let residual = outcome.result.residual {
-      try AdapterWriter.write(residual, to: path, as: dtype)
+      try AdapterWriter.write(residual, to: path, as: encoding)
     }
     if let path = ruleOptions.exact, let exact = outcome.result.exact {
-      try AdapterWriter.write(exact, to: path, as: dtype)
+      try AdapterWriter.write(exact, to: path, as: encoding)
     }
     if let path = serverOptions.state {
       try outcome.serverState?.write(to: path, for: result)
     }
     try privacyOptions.save(outcome, parent: parent, digest: result.digest())
     try ruleOptions.writePersonal(outcome, of: job.rule)
-    let written = try AdapterWriter.write(result, to: common.output, as: dtype)
+    let written = try form.write(
+      result, to: common.output, as: dtype, threads: common.threadCount)
     let effective = 1 / outcome.round.weights.reduce(0) { $0 + $1 * $1 }
     if let truncation = outcome.truncation {
       tool.detail("cut to rank: \(truncation.error) of \(truncation.norm) is left out, the least possible")
@@ -131,7 +144,7 @@ struct AggregateCommand: ToolCommand {
     if common.manifest == nil { return }
     try tool.writeManifest(
       common, inputs: try paths.flatMap(Self.inputFiles).map { try Manifest.File(hashing: $0) },
-      outputs: try written.files.map { try Manifest.File(hashing: $0) })
+      outputs: try written.map { try Manifest.File(hashing: $0) })
   }
 
   private static func milliseconds(_ duration: Duration) -> Double {
@@ -151,7 +164,9 @@ struct AggregateCommand: ToolCommand {
   }
 
   /// What rounding to `--dtype` cost, as a share of the update's norm.
-  private func tellLoss(_ tool: Tool, _ exact: Adapter, _ rounded: Adapter) throws {
+  private func tellLoss(
+    _ tool: Tool, _ exact: Adapter, _ rounded: Adapter, _ dtype: AdapterEncoding
+  ) throws {
     let loss = EncodingLoss(exact, rounded)
     guard loss.isFinite else {
       throw UsageError("--dtype \(dtype.rawValue): a value is beyond what it can hold")

@@ -13,7 +13,7 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
 /// Every operation of ``Device`` on shapes that meet no tile size: a new operation adds its cases here
 /// and is compared with the reference on every device.
 enum OperationCatalog {
-  static let all = elements + layers + linear + lowRank + attention + loss
+  static let all = elements + layers + linear + lowRank + decomposition + attention + loss
 
   static let elements: [OperationCase] = [0, 1, 17, 40_007].flatMap { count in
     [

@@ -14,7 +14,7 @@ import Testing
 
   private func model(
     _ config: DecoderConfig, targets: TargetModules = .allLinear, layers: [Int]? = nil,
-    bScale: Float = 0.3
+    bScale: Float = 0.3, isDecomposed: Bool = false
   ) throws -> (LanguageModel, LoRAParameters) {
     let memory = MemoryModel(config)
     var settings = LoRASettings()
@@ -22,11 +22,12 @@ import Testing
     settings.alpha = 3
     settings.targets = targets
     settings.layers = layers
+    settings.isDecomposed = isDecomposed
     let model = try LanguageModel(
       config: config, store: try memory.store(), modules: try settings.modules(of: config),
       device: ReferenceDevice())
     let lora = try #require(model.lora)
-    lora.initialise(seed: Seed(1))
+    model.initialise(seed: Seed(1))
     for (index, module) in lora.modules.enumerated() {
       var stream = Seed(2).stream("b", module.path)
       var values = [Float](repeating: 0, count: module.outputs * module.rank)

@@ -53,6 +53,13 @@ func makeDevice(_ name: String, threads: Int = 1) throws -> any Device {
         let difference = Golden.relativeDifference(device.read(buffer), expected)
         #expect(difference <= Golden.gradientTolerance, "\(module.path) \(factor)")
       }
+      if module.isDecomposed {
+        let expected = try golden.expected.tensor(
+          "grad.\(Golden.magnitudeName(module)).weight").floats()
+        let found = Array(device.read(lora.gradients)[lora.magnitudeRange(index)])
+        #expect(
+          Golden.relativeDifference(found, expected) <= Golden.gradientTolerance, "\(module.path)")
+      }
     }
   }
 }

@@ -9,8 +9,8 @@ import TestSupport
 /// One tiny model with what transformers and PEFT computed for it (Tests/Fixtures/golden).
 struct Golden {
   static let names = [
-    "llama2", "llama3", "llama3-rslora-some", "mistral", "qwen2", "qwen3", "gemma2", "gemma3",
-    "smollm3", "phi3-mini-4k", "phi3-mini-128k",
+    "llama2", "llama3", "llama3-rslora-some", "llama3-dora", "mistral", "qwen2", "qwen3", "gemma2",
+    "gemma3", "smollm3", "phi3-mini-4k", "phi3-mini-128k",
   ]
 
   /// Logits may differ by this much: six times what float64 differs from the reference.
@@ -56,6 +56,7 @@ struct Golden {
     settings.rank = json["r"]?.int ?? 0
     settings.alpha = json["lora_alpha"]?.number ?? 0
     settings.isRankStabilised = json["use_rslora"]?.bool ?? false
+    settings.isDecomposed = json["use_dora"]?.bool ?? false
     settings.targets = .named((json["target_modules"]?.elements ?? []).compactMap(\.text))
     settings.layers = json["layers_to_transform"]?.elements?.compactMap(\.int)
     return try settings.modules(of: config)
@@ -71,12 +72,20 @@ struct Golden {
     for (index, module) in lora.modules.enumerated() {
       lora.write(a: try file.tensor(Golden.name(module, "A")).floats(), at: index)
       lora.write(b: try file.tensor(Golden.name(module, "B")).floats(), at: index)
+      if module.isDecomposed {
+        let name = Golden.magnitudeName(module)
+        lora.write(magnitude: try file.tensor(name).floats(), at: index)
+      }
     }
     return model
   }
 
   static func name(_ module: LoRAModule, _ factor: String) -> String {
     "base_model.model.\(module.path).lora_\(factor).weight"
+  }
+
+  static func magnitudeName(_ module: LoRAModule) -> String {
+    "base_model.model.\(module.path).lora_magnitude_vector"
   }
 
   static func largestDifference(_ left: [Float], _ right: [Float]) -> Float {

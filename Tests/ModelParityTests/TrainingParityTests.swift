@@ -59,6 +59,10 @@ func run(_ trainer: Trainer) throws -> [Double] {
         let difference = Golden.relativeDifference(values, expected)
         #expect(difference <= Golden.adapterTolerance, "\(module.path) \(factor)")
       }
+      if let magnitude = lora.readMagnitude(index) {
+        let expected = try file.tensor(Golden.magnitudeName(module)).floats()
+        #expect(Golden.relativeDifference(magnitude, expected) <= Golden.adapterTolerance)
+      }
     }
   }
 }

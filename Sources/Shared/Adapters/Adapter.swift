@@ -5,7 +5,8 @@ import Streams
 // Adapters: LoRA adapters in PEFT's layout, in and out. Names, shapes, scales, provenance.
 // Knows nothing of decoders or of aggregation.
 
-/// The LoRA update of one linear module: ΔW = scale · B·A, with W as [out, in].
+/// The LoRA update of one linear module: ΔW = scale · B·A, with W as [out, in]. With DoRA every row
+/// of W + ΔW is scaled to a length of its own.
 package struct AdapterModule: Sendable {
   /// Path in the base model, for example `model.layers.0.self_attn.q_proj`.
   package let path: String
@@ -17,13 +18,16 @@ package struct AdapterModule: Sendable {
   package var loraA: [Float]
   /// [out, rank], row-major.
   package var loraB: [Float]
+  /// [out], lengths of the rows of the adapted weight (DoRA); nil in plain LoRA.
+  package var magnitude: [Float]?
 
   /// - Precondition: the arrays have the sizes that the shapes say.
   package init(
     path: String, rank: Int, inputSize: Int, outputSize: Int, alpha: Double, loraA: [Float],
-    loraB: [Float]
+    loraB: [Float], magnitude: [Float]? = nil
   ) {
     precondition(loraA.count == rank * inputSize && loraB.count == outputSize * rank)
+    precondition(magnitude.map { $0.count == outputSize } ?? true)
     self.path = path
     self.rank = rank
     self.inputSize = inputSize
@@ -31,7 +35,11 @@ package struct AdapterModule: Sendable {
     self.alpha = alpha
     self.loraA = loraA
     self.loraB = loraB
+    self.magnitude = magnitude
   }
+
+  /// Number of values in its tensors.
+  package var parameterCount: Int { loraA.count + loraB.count + (magnitude?.count ?? 0) }
 }
 
 /// A LoRA adapter in memory, as float32.
@@ -78,9 +86,15 @@ package struct Adapter: Sendable {
     modules[index].loraB = loraB
   }
 
+  /// Sets or replaces the magnitudes of module `index`.
+  package mutating func setMagnitude(_ index: Int, _ values: [Float]) {
+    precondition(values.count == modules[index].outputSize)
+    modules[index].magnitude = values
+  }
+
   /// Number of values in all factors.
   package var parameterCount: Int {
-    modules.reduce(0) { $0 + $1.loraA.count + $1.loraB.count }
+    modules.reduce(0) { $0 + $1.parameterCount }
   }
 
   /// SHA-256 over the tensors as float32: names, shapes, values; neither configuration nor metadata.
@@ -106,6 +120,10 @@ package struct Adapter: Sendable {
         + encoding.tensors(
           AdapterNaming.tensorName(module.path, .b), [module.outputSize, module.rank],
           module.loraB)
+        + (module.magnitude.map {
+          encoding.tensors(
+            AdapterNaming.tensorName(module.path, .magnitude), [module.outputSize], $0)
+        } ?? [])
     }
   }
 

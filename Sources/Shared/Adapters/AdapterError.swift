@@ -25,7 +25,7 @@ package struct AdapterError: Error, Equatable {
     case unsupportedTensor(String)
     /// One of the two factors is not there.
     case missingTensor(String)
-    /// A factor that is no matrix, or has an extent of zero.
+    /// A factor that is no matrix, or has an extent of zero; magnitudes that are none of B's rows.
     case invalidShape(tensor: String, shape: [Int])
     /// The factors of a module, or its tensors and the configuration, disagree in rank.
     case rankMismatch(module: String, found: Int, expected: Int)
@@ -80,7 +80,9 @@ extension AdapterError: Diagnosable {
       "tensor \"\(name)\" is neither a lora_A nor a lora_B of a linear module"
     case .missingTensor(let name): "tensor \"\(name)\" is missing"
     case .invalidShape(let tensor, let shape):
-      "tensor \"\(tensor)\": expected a matrix, found shape \(shape)"
+      "tensor \"\(tensor)\": expected "
+        + (tensor.hasSuffix(LoRAFactor.magnitude.rawValue) ? "a value a row of B" : "a matrix")
+        + ", found shape \(shape)"
     case .rankMismatch(let module, let found, let expected):
       "module \"\(module)\": expected rank \(expected), found \(found)"
     case .untargetedModule(let module):
@@ -93,7 +95,23 @@ extension AdapterError: Diagnosable {
   package var hint: String? {
     switch problem {
     case .safetensors(let error): error.hint
+    case .unsupportedSetting(let key, _): Self.hints[key]
+    case .unsupportedTensor(let name) where name.contains("lora_embedding"):
+      "adapters of embeddings are not supported: train without embed_tokens in target_modules"
     default: nil
     }
   }
+
+  /// What to do about settings that people use and we refuse.
+  private static let hints = [
+    "modules_to_save": "embeddings and heads stay as they are: train without modules_to_save",
+    "trainable_token_indices": "embeddings stay as they are: train without new tokens",
+    "target_parameters": "only linear modules are adapted: use target_modules",
+    "peft_type": "only LoRA and DoRA are supported, not other methods of PEFT",
+    "bias": "only bias=\"none\" is supported",
+    "lora_bias": "only lora_bias=False is supported",
+    "fan_in_fan_out": "models of Conv1D layers (GPT-2) are not supported",
+    "init_lora_weights":
+      "save it in PEFT as plain LoRA: save_pretrained(…, path_initial_model_for_weight_conversion=…)",
+  ]
 }

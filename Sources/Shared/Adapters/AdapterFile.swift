@@ -18,6 +18,11 @@ package struct AdapterFile: Sendable {
     package let loraA: TensorView
     /// [out, rank].
     package let loraB: TensorView
+    /// [out]; nil without DoRA.
+    package let magnitude: TensorView?
+
+    /// All tensors of the module.
+    package var views: [TensorView] { [loraA, loraB] + [magnitude].compactMap(\.self) }
   }
 
   /// The file or folder as the user named it, or `(standard input) #n`.
@@ -34,13 +39,13 @@ package struct AdapterFile: Sendable {
     _ file: SafetensorsFile, config: AdapterConfig, path: String
   ) throws(AdapterError) {
     self.path = path
-    self.config = config
     byteCount = file.byteCount
     do {
       provenance = try file.metadata["cl"].map { (text) throws(AdapterError.Problem) in
         try AdapterProvenance(parsing: Array(text.utf8))
       }
       modules = try Self.modules(of: try AdapterEncoding.decoded(file), config: config)
+      self.config = config.describing(modules.map(\.path))
     } catch {
       throw AdapterError(error, path: path)
     }
@@ -50,6 +55,7 @@ package struct AdapterFile: Sendable {
     of file: SafetensorsFile, config: AdapterConfig
   ) throws(AdapterError.Problem) -> [Module] {
     var modules: [Module] = []
+    let matcher = try ModuleMatcher(config)
     for info in file.tensors {
       guard let (path, factor) = AdapterNaming.parse(info.name) else {
         throw .unsupportedTensor(info.name)
@@ -58,37 +64,55 @@ package struct AdapterFile: Sendable {
       let b = AdapterNaming.tensorName(path, .b)
       guard let loraA = file[a] else { throw .missingTensor(a) }
       guard let loraB = file[b] else { throw .missingTensor(b) }
-      if factor == .a { modules.append(try module(path, loraA, loraB, config: config)) }
+      if factor == .magnitude, !config.isDecomposed { throw .unsupportedTensor(info.name) }
+      if factor == .a {
+        modules.append(
+          try module(
+            path, loraA, loraB, file[AdapterNaming.tensorName(path, .magnitude)], config: config,
+            matcher))
+      }
     }
     if modules.isEmpty { throw .empty }
     return modules.sorted { precedes($0.path, $1.path) }
   }
 
   private static func module(
-    _ path: String, _ loraA: TensorView, _ loraB: TensorView, config: AdapterConfig
+    _ path: String, _ loraA: TensorView, _ loraB: TensorView, _ magnitude: TensorView?,
+    config: AdapterConfig, _ matcher: ModuleMatcher
   ) throws(AdapterError.Problem) -> Module {
     for view in [loraA, loraB] {
       guard view.shape.count == 2, view.elementCount > 0 else {
         throw .invalidShape(tensor: view.name, shape: view.shape)
       }
+    }
+    if config.isDecomposed {
+      guard let magnitude else {
+        throw .missingTensor(AdapterNaming.tensorName(path, .magnitude))
+      }
+      guard magnitude.shape == [loraB.shape[0]] else {
+        throw .invalidShape(tensor: magnitude.name, shape: magnitude.shape)
+      }
+    }
+    for view in [loraA, loraB] + [magnitude].compactMap(\.self) {
       guard view.dtype.isFloatingPoint else {
         throw .safetensors(
           SafetensorsError(
             .unsupportedConversion(tensor: view.name, dtype: view.dtype), path: view.file.path))
       }
     }
-    guard config.targets(path) else { throw .untargetedModule(path) }
-    let rank = config.rank(of: path)
+    guard matcher.isTarget(path) else { throw .untargetedModule(path) }
+    let rank = matcher.rank(of: path)
     guard loraA.shape[0] == rank else {
       throw .rankMismatch(module: path, found: loraA.shape[0], expected: rank)
     }
     guard loraB.shape[1] == rank else {
       throw .rankMismatch(module: path, found: loraB.shape[1], expected: rank)
     }
-    let alpha = config.alpha(of: path)
+    let alpha = matcher.alpha(of: path)
     return Module(
       path: path, rank: rank, inputSize: loraA.shape[1], outputSize: loraB.shape[0],
-      alpha: alpha, scale: config.scale(rank: rank, alpha: alpha), loraA: loraA, loraB: loraB)
+      alpha: alpha, scale: config.scale(rank: rank, alpha: alpha), loraA: loraA, loraB: loraB,
+      magnitude: magnitude)
   }
 
   /// Fails at the first NaN or infinity.
@@ -96,7 +120,7 @@ package struct AdapterFile: Sendable {
   /// - Throws: ``AdapterError/Problem/notFinite(tensor:index:)``.
   package func checkFinite() throws(AdapterError) {
     for module in modules {
-      for view in [module.loraA, module.loraB] {
+      for view in module.views {
         if let index = Self.firstNonFinite(view) {
           throw AdapterError(.notFinite(tensor: view.name, index: index), path: path)
         }
@@ -137,7 +161,8 @@ package struct AdapterFile: Sendable {
           AdapterModule(
             path: module.path, rank: module.rank, inputSize: module.inputSize,
             outputSize: module.outputSize, alpha: module.alpha,
-            loraA: try module.loraA.floats(), loraB: try module.loraB.floats()))
+            loraA: try module.loraA.floats(), loraB: try module.loraB.floats(),
+            magnitude: try module.magnitude?.floats()))
       }
     } catch {
       throw AdapterError(.safetensors(error), path: path)
@@ -148,7 +173,7 @@ package struct AdapterFile: Sendable {
   /// Same as ``Adapter/digest()`` of the values.
   package func digest() -> String {
     let digest = TensorSetDigest(part: .whole)
-    let views = modules.flatMap { [$0.loraA, $0.loraB] }.sorted { precedes($0.name, $1.name) }
+    let views = modules.flatMap(\.views).sorted { precedes($0.name, $1.name) }
     for view in views {
       if view.dtype == .float32 {
         digest.update(

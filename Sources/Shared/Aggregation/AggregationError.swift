@@ -17,6 +17,10 @@ package enum AggregationError: Error, Equatable {
   case otherSize(path: String, module: String, found: [Int], expected: [Int])
   /// The rank of a module differs from the others', and the rule needs equal ranks.
   case otherRank(path: String, module: String, found: Int, expected: Int)
+  /// A DoRA adapter, and a rule that knows nothing of magnitudes.
+  case magnitudes(path: String)
+  /// DoRA among plain LoRA, or the other way round.
+  case otherKind(path: String, isDecomposed: Bool)
   /// The adapter does not say the number that the weights are made of.
   case missingCount(path: String, weights: String)
   /// The file of weights does not name the adapter's client.
@@ -66,7 +70,7 @@ extension AggregationError: Diagnosable {
       .missingParent, .illegalCombination:
       .usage
     case .otherBase, .missingModule, .extraModule, .otherSize, .otherRank, .otherFactor,
-      .notAlternating, .otherParent, .otherScale:
+      .notAlternating, .otherParent, .otherScale, .magnitudes, .otherKind:
       .unsupportedConfiguration
     case .tooFewClients, .tooFewForRule: .tooFewClients
     case .stream(let error): error.category
@@ -82,7 +86,8 @@ extension AggregationError: Diagnosable {
       .otherSize(let path, _, _, _), .otherRank(let path, _, _, _), .missingCount(let path, _),
       .missingWeight(let path, _, _), .otherFactor(let path, _, _, _),
       .notAlternating(let path, _, _), .otherParent(let path, _, _),
-      .implausibleClaim(let path, _, _), .tooLong(let path, _, _), .otherScale(let path):
+      .implausibleClaim(let path, _, _), .tooLong(let path, _, _), .otherScale(let path),
+      .magnitudes(let path), .otherKind(let path, _):
       path
     case .malformedWeight(let file, let line, _), .repeatedWeight(let file, let line, _):
       "\(file):\(line)"
@@ -107,6 +112,9 @@ extension AggregationError: Diagnosable {
       "module \"\(module)\": [in, out] is \(found), the others have \(expected)"
     case .otherRank(_, let module, let found, let expected):
       "module \"\(module)\": rank \(found), the others have \(expected)"
+    case .magnitudes: "DoRA's magnitudes make the update no product of A and B"
+    case .otherKind(_, let isDecomposed):
+      isDecomposed ? "a DoRA adapter, the others are plain LoRA" : "plain LoRA, the others are DoRA"
     case .missingCount(_, let weights): "does not say its \(weights), which the weights are made of"
     case .missingWeight(_, let client?, let file): "client \"\(client)\" has no weight in \(file)"
     case .missingWeight(_, nil, let file): "does not say its client, so \(file) gives it no weight"
@@ -142,6 +150,7 @@ extension AggregationError: Diagnosable {
 
   package var hint: String? {
     switch self {
+    case .magnitudes: "--rule fedavg averages magnitudes like the factors"
     case .missingCount: "--weights uniform takes every adapter alike"
     case .noAdapters: "name adapters, or pipe them in: cat c*.safetensors | cl-aggregate"
     case .implausibleClaim: "--weights uniform or a file of weights takes no client's word"

@@ -27,7 +27,7 @@ extension AggregationJob {
       let module = adapter.modules[index]
       // One `or` a value keeps the loop in vectors.
       var found: UInt32 = 0
-      for values in [module.loraA, module.loraB] {
+      for values in [module.loraA, module.loraB, module.magnitude ?? []] {
         for value in values { found |= value.bitPattern & 0x7f80_0000 == 0x7f80_0000 ? 1 : 0 }
       }
       return found == 0
@@ -40,7 +40,9 @@ extension AggregationJob {
     _ files: [AdapterFile], _ table: ClientWeights, on loop: ParallelFor
   ) -> (accepted: [AdapterFile], refused: [Refusal]) {
     var errors: [AggregationError?] = Compatibility.errors(
-      files, needsEqualRanks: rule.needsEqualRanks)
+      files, needsEqualRanks: rule.needsEqualRanks,
+      averagesMagnitudes: rule.traits.contains(.averagesMagnitudes)
+        && server == nil && privacy == nil && secure == nil)
     var counts = [Double](repeating: 0, count: files.count)
     for (index, file) in files.enumerated() where errors[index] == nil {
       do throws(AggregationError) {

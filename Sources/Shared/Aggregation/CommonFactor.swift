@@ -38,7 +38,7 @@ enum CommonFactor {
   }
 
   private static func view(_ module: AdapterFile.Module, _ factor: LoRAFactor) -> TensorView {
-    factor == .a ? module.loraA : module.loraB
+    factor == .a ? module.loraA : module.loraB  // magnitudes are refused before
   }
 
   /// - Throws: ``AggregationError/otherFactor(path:module:factor:first:)``.

@@ -9,10 +9,15 @@ import Safetensors
 /// that the order of arguments does not matter.
 enum Compatibility {
   /// The error of each file that does not agree with the majority; nil for the others.
-  static func errors(_ files: [AdapterFile], needsEqualRanks: Bool) -> [AggregationError?] {
+  static func errors(
+    _ files: [AdapterFile], needsEqualRanks: Bool, averagesMagnitudes: Bool = true
+  ) -> [AggregationError?] {
     var errors = [AggregationError?](repeating: nil, count: files.count)
+    for (index, file) in files.enumerated() where file.config.isDecomposed && !averagesMagnitudes {
+      errors[index] = .magnitudes(path: file.path)
+    }
     if let base = majority(files.compactMap { $0.provenance?.base }) {
-      for (index, file) in files.enumerated() {
+      for (index, file) in files.enumerated() where errors[index] == nil {
         if let found = file.provenance?.base, found != base {
           errors[index] = .otherBase(path: file.path, found: found, expected: base)
         }
@@ -38,7 +43,8 @@ enum Compatibility {
   }
 
   private static func layoutKey(_ file: AdapterFile, needsEqualRanks: Bool) -> String {
-    file.modules.map {
+    let kind = file.config.isDecomposed ? "DoRA\n" : ""
+    return kind + file.modules.map {
       "\($0.path) \($0.inputSize) \($0.outputSize) \(needsEqualRanks ? $0.rank : 0)"
     }.joined(separator: "\n")
   }
@@ -46,6 +52,9 @@ enum Compatibility {
   private static func difference(
     _ file: AdapterFile, from reference: AdapterFile
   ) -> AggregationError {
+    if file.config.isDecomposed != reference.config.isDecomposed {
+      return .otherKind(path: file.path, isDecomposed: file.config.isDecomposed)
+    }
     for (found, expected) in zip(file.modules, reference.modules) {
       if precedes(found.path, expected.path) {
         return .extraModule(path: file.path, module: found.path)

@@ -22,7 +22,7 @@ struct FactorFold {
   func adapter(
     _ round: AggregationRound, _ combine: ([TensorView], [Double]) -> [Float]
   ) -> Adapter {
-    adapter(
+    var result = adapter(
       round,
       values: { index, isB in
         combine(
@@ -30,6 +30,13 @@ struct FactorFold {
             isB ? $0.file.modules[index].loraB : $0.file.modules[index].loraA
           }, factors(round, module: index))
       })
+    // Lengths of rows have no scale to fold.
+    for index in round.modules.indices {
+      let views = round.clients.compactMap { $0.file.modules[index].magnitude }
+      guard views.count == round.clients.count else { continue }
+      result.setMagnitude(index, combine(views, Array(repeating: 1, count: views.count)))
+    }
+    return result
   }
 
   /// The adapter whose factors are `values` of the module's index, A first.

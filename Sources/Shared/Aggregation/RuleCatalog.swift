@@ -37,6 +37,8 @@ package enum RuleCatalog {
       case cutsForClients
       /// `--personal` gives a client its own B with the result's A.
       case keepsOwnB
+      /// Averages DoRA's magnitudes too; the other rules refuse adapters that have them.
+      case averagesMagnitudes
     }
 
     package init(

@@ -166,6 +166,28 @@ package protocol Device: AnyObject {
     dx: Buffer?, dA: Buffer?, dHidden: Buffer, x: Buffer, a: Buffer, rows: Int, inputs: Int,
     rank: Int)
 
+  // MARK: Dropout
+
+  /// y (N, C) = x · 0 or the mask's scale, by its factors; with `accumulate` it is added to y. One
+  /// place a row. y may be x. It is its own backward pass.
+  func dropout(
+    _ y: Buffer, x: Buffer, places: [DropoutMask.Place], columns: Int, mask: DropoutMask,
+    accumulate: Bool)
+
+  // MARK: Weight decomposition (DoRA: Liu et al. 2024, https://arxiv.org/abs/2402.09353)
+
+  /// norms (O) = ‖w + scale · b·a‖ of each row, and gain (O) = magnitude / norms; 0 where a norm is 0.
+  /// w (O, I), a (r, I), b (O, r).
+  func decompose(
+    gain: Buffer, norms: Buffer, magnitude: Buffer, weight: Matrix, a: Buffer, b: Buffer,
+    rank: Int, scale: Float)
+  /// y (N, O) = x · factors (O), column by column; with `accumulate` it is added to y. y may be x.
+  func scaleColumns(
+    _ y: Buffer, x: Buffer, by factors: Buffer, rows: Int, columns: Int, accumulate: Bool)
+  /// dMagnitude (O) += Σ_n dy · z / norms; dy, z (N, O). Columns of which the norm is 0 get nothing.
+  func magnitudeBackward(
+    _ dMagnitude: Buffer, dy: Buffer, z: Buffer, norms: Buffer, rows: Int, columns: Int)
+
   // MARK: Attention and feed-forward
 
   /// out (N, H·D) = softmax(scale · q kᵀ + mask) v within each example; q (N, H·D), k and v (N, K·D);

@@ -18,7 +18,7 @@ package struct OptimizerSettings: Sendable, Equatable {
   package var clip = 1.0
   /// The factor that is not trained (FFA-LoRA freezes A: Sun et al. 2024, https://arxiv.org/abs/2403.12313).
   package var frozen: FrozenFactor?
-  /// B's learning rate over A's (LoRA+: Hayou et al. 2024, https://arxiv.org/abs/2402.12354).
+  /// B's learning rate, and that of DoRA's magnitudes, over A's (LoRA+: Hayou et al. 2024, https://arxiv.org/abs/2402.12354).
   package var loraPlusRatio = 1.0
   /// μ of FedProx (Li et al. 2020, https://arxiv.org/abs/1812.06127): adds μ/2·‖w - w₀‖² to the loss,
   /// w₀ being the factors at the start of the round.
@@ -42,6 +42,8 @@ package final class Optimizer {
 
   private let lora: LoRAParameters
   private let device: any Device
+  /// Where factors are trained (see ``FrozenRanks``); nil where they are everywhere.
+  private let frozenRanks: FrozenRanks?
   /// The negated factors at the start of the round, and room for a term; only for FedProx.
   private let proximal: (start: Buffer, term: Buffer)?
 
@@ -56,6 +58,7 @@ package final class Optimizer {
     func allocate(_ label: String) throws(TrainingError) -> Buffer {
       do { return try device.allocate(count, label: label) } catch { throw .model(.device(error)) }
     }
+    frozenRanks = try FrozenRanks(lora, device)
     firstMoment = try allocate("first moments")
     secondMoment = try allocate("second moments")
     if settings.proximal > 0 {
@@ -94,6 +97,7 @@ package final class Optimizer {
       if settings.frozen == .a { device.fill(rangeA(lora.gradients), with: 0) }
       if settings.frozen == .b { device.fill(rangeB(lora.gradients), with: 0) }
     }
+    frozenRanks?.clear(lora.gradients)
     let norm = device.sumOfSquares(lora.gradients).squareRoot()
     guard norm.isFinite else { return norm }
     let factor = GradientClipping.factor(norm: norm, maximum: settings.clip)
@@ -101,6 +105,11 @@ package final class Optimizer {
     updates += 1
     if settings.trainsA { update(rangeA, learningRate: learningRate) }
     if settings.trainsB { update(rangeB, learningRate: learningRate * settings.loraPlusRatio) }
+    if lora.countMagnitude > 0 {
+      update(rangeMagnitude, learningRate: learningRate * settings.loraPlusRatio)
+    }
+    if settings.weightDecay != 0 { frozenRanks?.restore() }
+    lora.markChanged()
     return norm
   }
 
@@ -119,5 +128,8 @@ package final class Optimizer {
   private func rangeA(_ buffer: Buffer) -> Buffer { buffer.slice(at: 0, count: lora.countA) }
   private func rangeB(_ buffer: Buffer) -> Buffer {
     buffer.slice(at: lora.countA, count: lora.countB)
+  }
+  private func rangeMagnitude(_ buffer: Buffer) -> Buffer {
+    buffer.slice(at: lora.countA + lora.countB, count: lora.countMagnitude)
   }
 }

@@ -40,12 +40,17 @@ package struct SavedState: Sendable, Equatable {
   /// Name, shape and place of each tensor of a kind of values, in the order of the modules.
   static func names(
     _ prefix: String, _ lora: LoRAParameters
-  ) -> [(name: String, shape: [Int], index: Int, isA: Bool)] {
+  ) -> [(name: String, shape: [Int], range: Range<Int>)] {
     lora.modules.enumerated().flatMap { index, module in
-      [
-        ("\(prefix).\(module.path).lora_A", [module.rank, module.inputs], index, true),
-        ("\(prefix).\(module.path).lora_B", [module.outputs, module.rank], index, false),
+      let name = "\(prefix).\(module.path)."
+      let factors = [
+        (name + "lora_A", [module.rank, module.inputs], lora.range(index, isA: true)),
+        (name + "lora_B", [module.outputs, module.rank], lora.range(index, isA: false)),
       ]
+      let magnitude = (
+        name + "lora_magnitude_vector", [module.outputs], lora.magnitudeRange(index)
+      )
+      return module.isDecomposed ? factors + [magnitude] : factors
     }
   }
 
@@ -136,8 +141,7 @@ package struct SavedState: Sendable, Equatable {
   ) {
     let values = device.read(buffer)
     for entry in Self.names(prefix, lora) {
-      let range = lora.range(entry.index, isA: entry.isA)
-      tensors[entry.name] = Array(values[range])
+      tensors[entry.name] = Array(values[entry.range])
     }
   }
 
@@ -145,10 +149,10 @@ package struct SavedState: Sendable, Equatable {
   func put(_ prefix: String, into buffer: Buffer, lora: LoRAParameters, device: any Device) {
     for entry in Self.names(prefix, lora) {
       guard let values = tensors[entry.name] else { continue }
-      let range = lora.range(entry.index, isA: entry.isA)
       values.withUnsafeBufferPointer {
-        device.write($0, to: buffer.slice(at: range.lowerBound, count: range.count))
+        device.write($0, to: buffer.slice(at: entry.range.lowerBound, count: entry.range.count))
       }
     }
+    lora.markChanged()
   }
 }

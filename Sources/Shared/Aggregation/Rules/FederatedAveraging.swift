@@ -12,11 +12,16 @@ import Compute
 /// Scales: where every client has the same scale in every module, the factors are averaged as they
 /// are, and rank, alpha and rsLoRA stay those of the clients. Otherwise √s_i is folded into both
 /// factors of each client first, and the result has scale 1 (alpha = rank).
+///
+/// DoRA's magnitudes are averaged like the factors; the drift is that of the factors alone.
 struct FederatedAveraging: AggregationRule {
   static let entry = RuleCatalog.Entry(
     "fedavg", "weighted mean of A and of B, apart",
     source: "McMahan et al. 2017, https://arxiv.org/abs/1602.05629",
-    traits: [.equalRanks, .commonParent, .spreadsNonFinite, .factorwise, .linear, .meanOfFactors],
+    traits: [
+      .equalRanks, .commonParent, .spreadsNonFinite, .factorwise, .linear, .meanOfFactors,
+      .averagesMagnitudes,
+    ],
     make: { _ in FederatedAveraging() })
 
   func aggregate(

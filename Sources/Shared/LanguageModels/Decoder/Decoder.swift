@@ -12,6 +12,8 @@ final class Decoder {
   /// Which factors get gradients.
   var trainsA = true
   var trainsB = true
+  /// Dropout on what the A factors read, in training.
+  var dropout: RowPlaces?
   /// Where the time of the passes since ``takeProfile()`` went, but for what lies between.
   var profile = StepProfile()
   private var ropeTables: [RopeTable]
@@ -55,6 +57,7 @@ final class Decoder {
   /// - Parameter wantsAllRows: the last hidden states of all rows are wanted, not of targets alone.
   func prepare(_ packed: PackedRow, wantsAllRows: Bool = false) throws(ModelError) -> Row {
     precondition(packed.count <= workspace.plan.rows, "row longer than planned")
+    lora?.refresh(weights)
     for token in packed.tokens where token < 0 || Int(token) >= config.vocabularySize {
       throw .tokenOutsideVocabulary(token: Int(token), vocabulary: config.vocabularySize)
     }

@@ -2,7 +2,8 @@
 import Compute
 
 // A frozen linear map with its adapter: y = x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ, where the maps that share an
-// input share the product x·Aᵀ.
+// input share the product x·Aᵀ. With DoRA (Liu et al. 2024, https://arxiv.org/abs/2402.09353)
+// y = g ⊙ (x·Wᵀ + s·(x·Aᵀ)·Bᵀ) + b, g = magnitude / ‖W + s·B·A‖ by rows, the norm without a gradient.
 
 extension Decoder {
   /// Computes the projections of a stage from their common input.
@@ -17,28 +18,76 @@ extension Decoder {
     let frozen = weights.layers[layer]
     let group = lora?.group(layer: layer, stage: stage)
     if let group {
+      let input = dropped(x, layer, stage, rows: rows, width: group.inputs)
       profile.measure(.adapters) {
         device.lowRankDown(
-          hidden, x: x, a: group.a, rows: rows, inputs: group.inputs, rank: group.rank)
+          hidden, x: input, a: group.a, rows: rows, inputs: group.inputs, rank: group.rank)
       }
     }
     for (projection, y) in outputs {
       let matrix = frozen.matrices[projection.rawValue]
+      if let part = group?.part(projection), let lengths = part.lengths {
+        let z = adds ? workspace.scratch(.product, rows: rows, width: matrix.rows) : y
+        adapted(z, part, layer: layer, rows: rows, x: x, hidden: hidden)
+        device.scaleColumns(
+          y, x: z, by: lengths.gain, rows: rows, columns: matrix.rows, accumulate: adds)
+        if let bias = frozen.biases[projection.rawValue] {
+          device.addBias(y, bias: bias, rows: rows, columns: matrix.rows)
+        }
+        continue
+      }
       profile.measure(.products) {
         device.linearForward(y, x: x, weight: matrix, rows: rows, accumulate: adds)
       }
       if let bias = frozen.biases[projection.rawValue] {
         device.addBias(y, bias: bias, rows: rows, columns: matrix.rows)
       }
-      guard let group else { continue }
-      for part in group.parts where part.projection == projection {
-        profile.measure(.adapters) {
-          device.lowRankUp(
-            y, hidden: hidden, b: part.b, rows: rows, outputs: part.outputs, rank: part.rank,
-            offset: part.offset, stride: group.rank, scale: part.scale)
-        }
+      guard let group, let part = group.part(projection) else { continue }
+      profile.measure(.adapters) {
+        device.lowRankUp(
+          y, hidden: hidden, b: part.b, rows: rows, outputs: part.outputs, rank: part.rank,
+          offset: part.offset, stride: group.rank, scale: part.scale)
       }
     }
+  }
+
+  /// What the A factors of a stage read: x itself, or what dropout leaves of it.
+  private func dropped(
+    _ x: Buffer, _ layer: Int, _ stage: Stage, rows: Int, width: Int
+  ) -> Buffer {
+    guard let dropout else { return x }
+    let result = workspace.scratch(.dropped, rows: rows, width: width)
+    device.dropout(
+      result, x: x, places: dropout.places(rows: rows), columns: width,
+      mask: dropout.mask(layer: layer, stage: stage), accumulate: false)
+    return result
+  }
+
+  /// z (N, O) = x·Wᵀ + s·h·Bᵀ, without gain and bias.
+  private func adapted(
+    _ z: Buffer, _ part: LoRAPart, layer: Int, rows: Int, x: Buffer, hidden: Buffer
+  ) {
+    device.linearForward(
+      z, x: x, weight: weights.layers[layer].matrices[part.projection.rawValue], rows: rows,
+      accumulate: false)
+    device.lowRankUp(
+      z, hidden: hidden, b: part.b, rows: rows, outputs: part.outputs, rank: part.rank,
+      offset: part.offset, stride: hidden.count / max(1, rows), scale: part.scale)
+  }
+
+  /// The gradient of z = x·Wᵀ + s·h·Bᵀ where y = g ⊙ z, which it is dy ⊙ g; dMagnitude += Σ dy·z / ‖·‖.
+  /// z is computed again: keeping it would cost as much memory as all outputs of the layer.
+  private func decomposedBackward(
+    _ dy: Buffer, _ part: LoRAPart, _ lengths: RowLengths, layer: Int, rows: Int, x: Buffer,
+    hidden: Buffer
+  ) -> Buffer {
+    let z = workspace.scratch(.product, rows: rows, width: part.outputs)
+    adapted(z, part, layer: layer, rows: rows, x: x, hidden: hidden)
+    device.magnitudeBackward(
+      lengths.dMagnitude, dy: dy, z: z, norms: lengths.norms, rows: rows, columns: part.outputs)
+    device.scaleColumns(
+      z, x: dy, by: lengths.gain, rows: rows, columns: part.outputs, accumulate: false)
+    return z
   }
 
   /// Gradients of ``linear(_:_:rows:x:hidden:outputs:adds:)``.
@@ -53,32 +102,64 @@ extension Decoder {
     _ layer: Int, _ stage: Stage, rows: Int, dx: Buffer?, x: () -> Buffer, hidden: Buffer,
     outputs: [(projection: Projection, dy: Buffer)]
   ) {
-    if let dx {
-      for (index, output) in outputs.enumerated() {
+    let group = lora?.group(layer: layer, stage: stage)
+    let input = group == nil ? nil : x()
+    let dHidden = group.map { workspace.scratch(.dHidden, rows: rows, width: $0.rank) }
+    for (index, output) in outputs.enumerated() {
+      var dy = output.dy
+      let part = group?.part(output.projection)
+      if let part, let lengths = part.lengths, let input {
+        dy = decomposedBackward(
+          dy, part, lengths, layer: layer, rows: rows, x: input, hidden: hidden)
+      }
+      if let dx {
         profile.measure(.products) {
           device.linearBackward(
-            dx, dy: output.dy, weight: weights.layers[layer].matrices[output.projection.rawValue],
+            dx, dy: dy, weight: weights.layers[layer].matrices[output.projection.rawValue],
             rows: rows, accumulate: index > 0)
         }
       }
-    }
-    guard let group = lora?.group(layer: layer, stage: stage) else { return }
-    let dHidden = workspace.scratch(.dHidden, rows: rows, width: group.rank)
-    for part in group.parts {
-      for (projection, dy) in outputs where part.projection == projection {
-        profile.measure(.adapters) {
-          device.lowRankUpBackward(
-            dHidden: dHidden, dB: trainsB ? part.dB : nil, dy: dy, hidden: hidden, b: part.b,
-            rows: rows, outputs: part.outputs, rank: part.rank, offset: part.offset,
-            stride: group.rank, scale: part.scale, accumulate: part.isContinuation)
-        }
+      guard let group, let part, let dHidden else { continue }
+      profile.measure(.adapters) {
+        device.lowRankUpBackward(
+          dHidden: dHidden, dB: trainsB ? part.dB : nil, dy: dy, hidden: hidden, b: part.b,
+          rows: rows, outputs: part.outputs, rank: part.rank, offset: part.offset,
+          stride: group.rank, scale: part.scale, accumulate: part.isContinuation)
       }
     }
-    let x = x()
+    guard let group, let dHidden, let input else { return }
+    if let dropout {
+      let places = dropout.places(rows: rows)
+      let mask = dropout.mask(layer: layer, stage: stage)
+      profile.measure(.adapters) {
+        device.lowRankDownBackward(
+          dx: nil, dA: trainsA ? group.dA : nil, dHidden: dHidden,
+          x: dropped(input, layer, stage, rows: rows, width: group.inputs), a: group.a,
+          rows: rows, inputs: group.inputs, rank: group.rank)
+      }
+      guard let dx else { return }
+      let dDropped = workspace.scratch(.dropped, rows: rows, width: group.inputs)
+      device.fill(dDropped, with: 0)
+      profile.measure(.adapters) {
+        device.lowRankDownBackward(
+          dx: dDropped, dA: nil, dHidden: dHidden, x: input, a: group.a, rows: rows,
+          inputs: group.inputs, rank: group.rank)
+      }
+      device.dropout(
+        dx, x: dDropped, places: places, columns: group.inputs, mask: mask, accumulate: true)
+      return
+    }
     profile.measure(.adapters) {
       device.lowRankDownBackward(
-        dx: dx, dA: trainsA ? group.dA : nil, dHidden: dHidden, x: x, a: group.a, rows: rows,
+        dx: dx, dA: trainsA ? group.dA : nil, dHidden: dHidden, x: input, a: group.a, rows: rows,
         inputs: group.inputs, rank: group.rank)
     }
+  }
+}
+
+extension LoRAGroup {
+  /// The slice that adds to `projection`; nil where that is not adapted.
+  func part(_ projection: Projection) -> LoRAPart? {
+    parts.first { $0.projection == projection }
   }
 }

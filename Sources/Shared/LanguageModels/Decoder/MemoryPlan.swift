@@ -57,7 +57,7 @@ package struct MemoryPlan: Sendable, Equatable {
     let lowest = modules.map(\.layer).min()
     let trained = trains ? lowest.map { config.layerCount - $0 } ?? 0 : 0
     trainedLayers = trained
-    let factors = modules.reduce(0) { $0 + $1.rank * ($1.inputs + $1.outputs) }
+    let factors = modules.reduce(0) { $0 + $1.parameterCount }
     adapterBytes = 4 * factors * (trains ? 2 : 1)
     let widths = Self.halfWidths(config, modules: modules)
     attentionBytes = 4 * rows * widths.attention

@@ -20,6 +20,10 @@ final class Workspace {
     case dHidden
     /// Inverse RMS of a row, where it is not kept.
     case inverseRMS
+    /// What dropout leaves of an adapter's input, and its gradient; only with dropout.
+    case dropped
+    /// A projection before its gain, and its gradient; only with DoRA.
+    case product
   }
 
   let plan: MemoryPlan
@@ -121,6 +125,12 @@ final class Workspace {
         case .dKey, .dValue: backward * keyValue
         case .dHidden: backward * rank
         case .inverseRMS: 1
+        case .dropped:
+          modules.contains { $0.hasDropout }
+            ? backward * (Stage.allCases.map(config.inputs(of:)).max() ?? 0) : 0
+        case .product:
+          modules.contains { $0.isDecomposed }
+            ? Projection.allCases.map(config.outputs(of:)).max() ?? 0 : 0
         }
       return ("\(kind)", width)
     } + config.ropes.map { ("rope", $0.rotarySize) }
