@@ -133,6 +133,9 @@ extension Adapter {
     for (index, module) in modules.enumerated() {
       result.setFactors(
         index, loraA: encoding.rounded(module.loraA), loraB: encoding.rounded(module.loraB))
+      if let magnitude = module.magnitude {
+        result.setMagnitude(index, encoding.rounded(magnitude))
+      }
     }
     return result
   }
