@@ -6,7 +6,7 @@ import Streams
 import Tokenization
 
 // cl-bench-tokenizers: the tokenizers and templates alone, for `make test-tokenizers` and
-// Benchmarks/tokenizers.py. No part of what is installed.
+// Benchmarks/tokenization.py. No part of what is installed.
 //
 //   encode TOKENIZER TEXTS [plain]   ids of each text, to stdout
 //   time TOKENIZER TEXTS [RUNS]      one JSON line: seconds to load and, the best of RUNS, to encode
