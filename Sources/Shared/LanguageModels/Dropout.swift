@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-package import Compute
+import Compute
 package import Randomness
 
 /// Dropout on what the A factors read (`lora_dropout`), for one row of examples.
