@@ -78,7 +78,7 @@ let executables = [
     "Randomness",
   ],
   "cl-train": [
-    "ArgumentParser", "CommandSupport", "Training", "LanguageModels", "Adapters", "Examples", "Tokenization",
+    "ArgumentParser", "CommandSupport", "Training", "LanguageModels", "Adapters", "Corpora", "Examples", "Tokenization",
     "Records", "Streams", "Randomness", "Devices", "Compute",
   ],
   "cl-aggregate": [
@@ -142,7 +142,7 @@ let package = Package(
         dependencies: ["Tokenization", "Examples", "Records", "Streams"],
         path: "Benchmarks/Tokenizers", swiftSettings: settings),
       .target(
-        name: "TestSupport", dependencies: [.target(name: "Streams")], path: "Tests/TestSupport",
+        name: "TestSupport", dependencies: [.target(name: "Streams"), .target(name: "CArchive")], path: "Tests/TestSupport",
         swiftSettings: settings)
     ]
     + modules.map {

@@ -32,8 +32,11 @@ struct ScoreCommand: ToolCommand {
   @Argument(help: "Corpus files, plain or compressed; none or - is standard input.")
   var files: [String] = []
 
-  @Option(help: "Format of the files; told by their names where it is not given.")
+  @Option(help: "Format of the files; told by their content and names where it is not given.")
   var format: String?
+
+  @Option(help: "What plain text is cut into: file (the default), paragraph, line.")
+  var textUnit: String?
 
   @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
   var field: [String] = []
@@ -61,7 +64,8 @@ struct ScoreCommand: ToolCommand {
     options.scorer.signals = try SignalCatalog.select(signals)
     options.scorer.lengthWeight = lengthWeight
     let paths = try tool.inputs(files)
-    let corpus = Corpus(paths: paths, format: try format.map(CorpusCatalog.format(named:)))
+    let corpus = Corpus(
+      paths: paths, options: try CorpusOptions(format: format, textUnit: textUnit))
     let model = try encoding.apply(to: &options, threads: common.threadCount, tool)
     let sink = try OutputSink(path: common.output)
     let totals = try score(
@@ -97,10 +101,16 @@ struct ScoreCommand: ToolCommand {
     while !isAtEnd {
       chunk.removeAll()
       while !chunk.isFull && !isAtEnd {
-        if let line = try corpus.next() {
-          chunk.append(line.bytes, at: line.location)
-        } else {
-          isAtEnd = true
+        do {
+          if let line = try corpus.next() {
+            chunk.append(line.bytes, at: line.location)
+          } else {
+            isAtEnd = true
+          }
+        } catch let error as any OneRecordError where error.concernsOneRecord {
+          guard totals.skippedRecords < common.skipInvalid else { throw error }
+          totals.skippedRecords += 1
+          tool.reportSkipped(error)
         }
       }
       for outcome in try pass.score(chunk) {
@@ -121,6 +131,9 @@ struct ScoreCommand: ToolCommand {
       progress.show("\(totals.records) records")
     }
     progress.finish()
+    if corpus.entriesPassedOver > 0 {
+      tool.note("\(corpus.entriesPassedOver) files in archives are of no known format")
+    }
     return totals
   }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import CommandSupport
+import Corpora
 import Examples
 import LanguageModels
 import Randomness
@@ -28,7 +29,7 @@ struct TrainRecords {
       read.inputs = try tool.inputs(options.files)
       let reader = RecordReader(
         paths: read.inputs, layout: try RecordLayout(fieldOptions: options.field),
-        skipInvalid: options.common.skipInvalid)
+        skipInvalid: options.common.skipInvalid, read: { try Corpus.open($0) })
       reader.onSkip = { tool.reportSkipped($0) }
       reader.hashesPipes = options.common.manifest != nil
       let encoder = try ExampleEncoder(

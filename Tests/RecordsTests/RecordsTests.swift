@@ -56,7 +56,7 @@ import Testing
     let path = try folder.write("r.jsonl", "{\"text\":\"a\"}\nx\n\n{\"text\":\"b\"}\ny\n")
     let reader = RecordReader(paths: [path], skipInvalid: 1)
     var reported: [Int] = []
-    reader.onSkip = { reported.append($0.place.line) }
+    reader.onSkip = { reported.append(($0 as? RecordError)?.place.line ?? 0) }
     #expect(try reader.next()?.content == .text("a"))
     #expect(try reader.next()?.content == .text("b"))
     #expect(throws: RecordError.self) { try reader.next() }

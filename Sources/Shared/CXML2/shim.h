@@ -5,3 +5,6 @@
 #include <libxml/tree.h>
 #include <libxml/xmlreader.h>
 #include <libxml/xmlwriter.h>
+
+// xmlFree is a variable, which Swift takes for shared mutable state.
+static inline void cl_xml_free(void *memory) { xmlFree(memory); }

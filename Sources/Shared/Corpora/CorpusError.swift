@@ -12,6 +12,28 @@ package enum CorpusError: Error, Equatable {
   case malformedArray(RecordLocation, expected: String, found: String)
   /// One record is longer than the limit.
   case recordTooLong(RecordLocation, limit: Int)
+  /// `--text-unit` knows no such unit.
+  case unknownTextUnit(name: String)
+  /// A format that is recognised and not read, with the command that converts it.
+  case refusedFormat(file: String, name: String, conversion: String)
+  /// Text in UTF-16 or UTF-32.
+  case otherEncoding(RecordLocation, name: String)
+  /// A tar or zip archive that is damaged or ends too early.
+  case damagedArchive(RecordSourceName, reason: String)
+  /// An archive whose files are much longer than their packed form.
+  case expandsTooMuch(RecordSourceName, limit: Int)
+  /// An archive within an archive.
+  case nestedArchive(RecordSourceName)
+  /// A row of a table that does not fit its header, or breaks RFC 4180.
+  case malformedRow(RecordLocation, problem: String)
+  /// A table whose rows cannot be told apart behind this place.
+  case malformedTable(RecordLocation, problem: String)
+  /// XML that is not well-formed, or has a document type declaration.
+  case malformedXML(RecordLocation, problem: String)
+  /// A WARC file that does not follow ISO 28500.
+  case malformedWARC(RecordLocation, problem: String)
+  /// Files of one WebDataset sample that do not go together.
+  case malformedSample(RecordLocation, problem: String)
   /// No dictionary lies beside the index.
   case missingDictionary(index: String, tried: [String])
   /// A line of a dictd index that is not headword, offset and length.
@@ -23,7 +45,8 @@ package enum CorpusError: Error, Equatable {
 extension CorpusError: Diagnosable {
   package var category: FailureCategory {
     switch self {
-    case .unknownFormat: .usage
+    case .unknownFormat, .unknownTextUnit: .usage
+    case .refusedFormat: .unsupportedConfiguration
     case .missingDictionary: .noInput
     default: .badData
     }
@@ -31,9 +54,13 @@ extension CorpusError: Diagnosable {
 
   package var location: String? {
     switch self {
-    case .unknownFormat: nil
+    case .unknownFormat, .unknownTextUnit: nil
     case .missingDictionary(let index, _): index
-    case .notUTF8(let place, _), .malformedArray(let place, _, _), .recordTooLong(let place, _),
+    case .refusedFormat(let file, _, _): file
+    case .damagedArchive(let name, _), .expandsTooMuch(let name, _), .nestedArchive(let name): name
+    case .otherEncoding(let place, _), .malformedRow(let place, _), .malformedTable(let place, _),
+      .malformedXML(let place, _),
+      .malformedWARC(let place, _), .malformedSample(let place, _), .notUTF8(let place, _), .malformedArray(let place, _, _), .recordTooLong(let place, _),
       .malformedIndexLine(let place, _), .entryOutside(let place, _, _):
       place.description
     }
@@ -43,6 +70,18 @@ extension CorpusError: Diagnosable {
     switch self {
     case .unknownFormat(let name):
       "--format: expected \(CorpusCatalog.all.map(\.name).joined(separator: ", ")), found \"\(name)\""
+    case .unknownTextUnit(let name):
+      "--text-unit: expected file, paragraph or line, found \"\(name)\""
+    case .refusedFormat(_, let name, _): "\(name) is not read"
+    case .otherEncoding(_, let name): "expected UTF-8, found \(name)"
+    case .damagedArchive(_, let reason): "damaged or truncated archive: \(reason)"
+    case .expandsTooMuch(_, let limit):
+      "archive that unpacks to more than \(limit) times its size"
+    case .nestedArchive: "archive within an archive"
+    case .malformedRow(_, let problem), .malformedTable(_, let problem): "malformed table: \(problem)"
+    case .malformedXML(_, let problem): "malformed XML: \(problem)"
+    case .malformedWARC(_, let problem): "malformed WARC: \(problem)"
+    case .malformedSample(_, let problem): "malformed sample: \(problem)"
     case .notUTF8(_, let offset): "expected UTF-8, found another byte at offset \(offset)"
     case .malformedArray(_, let expected, let found):
       "malformed JSON: expected \(expected), found \(found)"
@@ -57,8 +96,26 @@ extension CorpusError: Diagnosable {
 
   package var hint: String? {
     switch self {
+    case .refusedFormat(_, _, let conversion): "convert it: \(conversion)"
+    case .otherEncoding(let place, let name): "iconv -f \(name) -t UTF-8 \(place.file)"
+    case .expandsTooMuch: "if it is no bomb, unpack it and name its files"
+    case .nestedArchive: "unpack the outer one first"
     case .missingDictionary: "name the .index file; the .dict or .dict.dz lies beside it"
     default: nil
+    }
+  }
+}
+
+/// An input's or an archive entry's name.
+package typealias RecordSourceName = String
+
+extension CorpusError: OneRecordError {
+  package var concernsOneRecord: Bool {
+    switch self {
+    case .notUTF8, .recordTooLong, .malformedRow, .malformedSample, .entryOutside,
+      .malformedIndexLine:
+      true
+    default: false
     }
   }
 }

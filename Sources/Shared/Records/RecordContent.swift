@@ -74,11 +74,11 @@ package struct RecordLayout: Sendable, Hashable {
   package func textContent(of fields: RecordFields) throws(RecordError) -> RecordContent? {
     if fields.member(name("messages")) != nil {
       return .conversation(
-        try conversation(fields, list: name("messages"), role: "role", content: "content"))
+        try conversation(fields, list: name("messages"), role: ["role", "from"]))
     }
     if fields.member(name("conversations")) != nil {
       return .conversation(
-        try conversation(fields, list: name("conversations"), role: "from", content: "value"))
+        try conversation(fields, list: name("conversations"), role: ["from", "role"]))
     }
     if fields.member(name("prompt")) != nil, fields.member(name("completion")) != nil {
       return .promptCompletion(
@@ -135,7 +135,7 @@ package struct RecordLayout: Sendable, Hashable {
   }
 
   private func conversation(
-    _ fields: RecordFields, list: String, role roleKey: String, content contentKey: String
+    _ fields: RecordFields, list: String, role roleKeys: [String]
   ) throws(RecordError) -> [Message] {
     guard let member = fields.member(list), member.kind == .array,
       let turns = try fields.value(of: member).elements
@@ -146,6 +146,10 @@ package struct RecordLayout: Sendable, Hashable {
     var messages: [Message] = []
     for (index, turn) in turns.enumerated() {
       let place = "\(list)[\(index)]"
+      // Datasets mix the two spellings, also within one file.
+      let roleKey = roleKeys.first { turn[$0] != nil } ?? roleKeys[0]
+      let contentKeys = roleKey == "from" ? ["value", "content"] : ["content", "value"]
+      let contentKey = contentKeys.first { turn[$0] != nil } ?? contentKeys[0]
       guard let roleName = turn[roleKey]?.text else {
         throw .wrongType(
           fields.location, field: "\(place).\(roleKey)", expected: "string",
@@ -154,7 +158,7 @@ package struct RecordLayout: Sendable, Hashable {
       guard let role = Message.Role(anyDialect: roleName) else {
         throw .unknownRole(fields.location, field: "\(place).\(roleKey)", role: roleName)
       }
-      guard let content = turn[contentKey]?.text else {
+      guard let content = Self.text(of: turn[contentKey]) else {
         throw .wrongType(
           fields.location, field: "\(place).\(contentKey)", expected: "string",
           found: turn[contentKey]?.kind.rawValue ?? "nothing")
@@ -163,16 +167,32 @@ package struct RecordLayout: Sendable, Hashable {
     }
     return messages
   }
+
+  /// A turn's text: a string, or parts `{"type":"text","text":…}` one after the other.
+  private static func text(of content: JSONValue?) -> String? {
+    if let text = content?.text { return text }
+    guard let parts = content?.elements else { return nil }
+    var text = ""
+    for part in parts {
+      guard part["type"]?.text == "text", let piece = part["text"]?.text else { return nil }
+      text += piece
+    }
+    return text
+  }
 }
 
 extension Message.Role {
   /// The role that any of the known chat dialects means by `name`.
   package init?(anyDialect name: String) {
-    switch name {
-    case "system": self = .system
-    case "user", "human", "prompter": self = .user
-    case "assistant", "gpt", "chatgpt", "bing", "model": self = .assistant
-    case "tool", "function", "observation": self = .tool
+    switch name.lowercased() {
+    case "system", "developer", "context": self = .system
+    case "user", "human", "prompter", "question", "instruction": self = .user
+    case "assistant", "gpt", "chatgpt", "bing", "bard", "claude", "model", "bot", "ai", "chatbot",
+      "answer", "response":
+      self = .assistant
+    case "tool", "function", "observation", "ipython", "function_response", "tool_response",
+      "function-response", "tool-response", "environment":
+      self = .tool
     default: return nil
     }
   }

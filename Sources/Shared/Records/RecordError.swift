@@ -19,6 +19,17 @@ package struct RecordLocation: Sendable, Hashable, CustomStringConvertible {
   package var description: String { "\(file):\(line)" }
 }
 
+/// An error that may be about one record alone, so that the others can still be read
+/// (`--skip-invalid`).
+package protocol OneRecordError: Diagnosable {
+  /// False where the rest of the input cannot be relied on.
+  var concernsOneRecord: Bool { get }
+}
+
+extension RecordError: OneRecordError {
+  package var concernsOneRecord: Bool { true }
+}
+
 /// Why a line is no record.
 package enum RecordError: Error, Equatable {
   case malformedJSON(RecordLocation, JSONError)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-internal import Streams
+package import Streams
 
 /// One record: its line as read, and what it says.
 package struct Record {
@@ -11,12 +11,12 @@ package struct Record {
   package let score: RecordScore?
 }
 
-/// Reads records from JSON Lines, one input after the other. Blank lines are passed over.
+/// Reads records, one input after the other: JSON Lines, or what the given source makes of an input.
 package final class RecordReader {
   /// Bad lines that were tolerated so far.
   package private(set) var skippedCount = 0
   /// Called for each tolerated bad line.
-  package var onSkip: ((RecordError) -> Void)?
+  package var onSkip: ((any OneRecordError) -> Void)?
 
   /// Takes the digest of inputs that cannot be read again, see ``pipes``.
   package var hashesPipes = false
@@ -28,12 +28,18 @@ package final class RecordReader {
   private var meter: (name: String, digest: ContentDigest, bytes: Int)?
   private let layout: RecordLayout
   private let skipLimit: Int
-  private var lines: LineReader?
+  private let read: (InputSource) throws -> any RecordSource
+  private var source: (any RecordSource)?
 
   /// - Parameters:
   ///   - paths: inputs in order; `-` is standard input.
   ///   - skipInvalid: how many bad lines to tolerate.
-  package init(paths: [String], layout: RecordLayout = RecordLayout(), skipInvalid: Int = 0) {
+  ///   - read: how an input is read; nil reads JSON Lines.
+  package init(
+    paths: [String], layout: RecordLayout = RecordLayout(), skipInvalid: Int = 0,
+    read: ((InputSource) throws -> any RecordSource)? = nil
+  ) {
+    self.read = read ?? { JSONLinesSource($0) }
     self.paths = paths[...]
     self.layout = layout
     skipLimit = skipInvalid
@@ -45,26 +51,24 @@ package final class RecordReader {
   /// - Throws: ``RecordError`` for the first bad line beyond the tolerated ones, ``StreamError``.
   package func nextFields() throws -> RecordFields? {
     while true {
-      if lines == nil {
+      guard let source else {
         guard let path = paths.popFirst() else { return nil }
-        lines = LineReader(try open(path))
-      }
-      guard let reader = lines else { continue }
-      guard let line = try reader.next() else {
-        lines = nil
-        if let meter {
-          pipes.append(
-            Manifest.File(
-              name: meter.name, bytes: meter.bytes, sha256: meter.digest.hexadecimal()))
-        }
-        meter = nil
+        source = try read(try open(path))
         continue
       }
-      if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 }) { continue }
-      let location = RecordLocation(file: reader.name, line: reader.lineNumber)
       do {
-        return try RecordFields(line, at: location)
-      } catch {
+        guard let line = try source.next() else {
+          self.source = nil
+          if let meter {
+            pipes.append(
+              Manifest.File(
+                name: meter.name, bytes: meter.bytes, sha256: meter.digest.hexadecimal()))
+          }
+          meter = nil
+          continue
+        }
+        return try RecordFields(line.bytes, at: line.location)
+      } catch let error as any OneRecordError where error.concernsOneRecord {
         try tolerate(error)
       }
     }
@@ -98,7 +102,7 @@ package final class RecordReader {
 
   /// Counts a bad line, or throws it when no more are allowed. For callers that find a line bad by
   /// a rule of their own.
-  package func tolerate(_ error: RecordError) throws(RecordError) {
+  package func tolerate(_ error: any OneRecordError) throws {
     guard skippedCount < skipLimit else { throw error }
     skippedCount += 1
     onSkip?(error)

@@ -1,64 +1,133 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import CArchive
 
-/// Unpacks one compressed stream through libarchive's raw format.
-final class Decompressor {
+/// Unpacks one compressed stream. Everything that is missing or damaged is an error, never an end.
+protocol Decompressor: AnyObject {
+  /// Up to `buffer.count` unpacked bytes; 0 at the end.
+  func read(into buffer: UnsafeMutableRawBufferPointer) throws(StreamError) -> Int
+}
+
+/// The compressions there are, by their first bytes.
+enum Compression: CaseIterable {
+  case gzip, bzip2, xz, zstd
+
   static let magicBytes = 6
-  private static let bufferBytes = 1 << 17
+  static let endings = [".gz", ".tgz", ".bz2", ".xz", ".zst", ".zstd"]
 
-  private static let magics: [[UInt8]] = [
-    [0x1f, 0x8b],  // gzip
-    [0x42, 0x5a, 0x68],  // bzip2
-    [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00],  // xz
-    [0x28, 0xb5, 0x2f, 0xfd],  // zstd
-  ]
-
-  static func recognises(_ head: [UInt8]) -> Bool {
-    magics.contains { head.starts(with: $0) }
+  private var magic: [UInt8] {
+    switch self {
+    case .gzip: [0x1f, 0x8b]
+    case .bzip2: [0x42, 0x5a, 0x68]
+    case .xz: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]
+    case .zstd: [0x28, 0xb5, 0x2f, 0xfd]
+    }
   }
 
+  init?(head: [UInt8]) {
+    guard let found = Compression.allCases.first(where: { head.starts(with: $0.magic) }) else {
+      // A skippable frame may stand before the first frame of zstd (RFC 8878, 3.1.2).
+      if head.count >= 4, head[0] & 0xf0 == 0x50, head[1...3] == [0x2a, 0x4d, 0x18] {
+        self = .zstd
+        return
+      }
+      return nil
+    }
+    self = found
+  }
+
+  /// Whether a file of these first bytes, and no others, may be the beginning of a packed one.
+  static func isCut(_ head: ArraySlice<UInt8>) -> Bool {
+    allCases.contains { head.count < $0.magic.count && $0.magic.starts(with: head) }
+  }
+
+  func open(_ stored: StoredBytes) throws(StreamError) -> any Decompressor {
+    switch self {
+    case .gzip: try GzipDecompressor(stored)
+    case .zstd: try ZstdDecompressor(stored)
+    case .bzip2, .xz: try ArchiveDecompressor(stored)
+    }
+  }
+}
+
+/// Compressed bytes on their way to a decompressor, and what they came to.
+///
+/// Refuses input that unpacks to far more than text ever does: more than ``ratioLimit`` times its size,
+/// once ``freeBytes`` are out.
+final class StoredBytes {
+  static let ratioLimit = 200
+  static let freeBytes = 64 << 20
+
+  let name: String
+  let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)
+  private let source: (UnsafeMutableRawBufferPointer) throws(StreamError) -> Int
+  private var packed = 0
+  private var unpacked = 0
+
+  init(
+    name: String,
+    source: @escaping (UnsafeMutableRawBufferPointer) throws(StreamError) -> Int
+  ) {
+    self.name = name
+    self.source = source
+  }
+
+  deinit { buffer.deallocate() }
+
+  /// Fills ``buffer``; 0 at the end.
+  func fill() throws(StreamError) -> Int {
+    let count = try source(buffer)
+    packed += count
+    return count
+  }
+
+  /// - Throws: ``StreamError/expandsTooMuch(path:limit:)``.
+  func countUnpacked(_ count: Int) throws(StreamError) {
+    unpacked += count
+    if unpacked > Self.freeBytes, unpacked / Self.ratioLimit > packed {
+      throw .expandsTooMuch(path: name, limit: Self.ratioLimit)
+    }
+  }
+
+  func damaged(_ reason: String) -> StreamError { .damagedCompression(path: name, reason: reason) }
+}
+
+/// bzip2 and xz through libarchive's raw format (streams in a row too; both check their sums).
+final class ArchiveDecompressor: Decompressor {
   /// What libarchive's callback reads from; it outlives the archive handle.
   private final class Context {
-    unowned let source: InputSource
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferBytes, alignment: 16)
+    let stored: StoredBytes
     var failure: StreamError?
-    init(source: InputSource) { self.source = source }
-    deinit { buffer.deallocate() }
+    init(_ stored: StoredBytes) { self.stored = stored }
   }
 
   private let context: Context
-  private let name: String
   private let archive: OpaquePointer
   private var atEnd = false
 
-  init(source: InputSource) throws(StreamError) {
-    name = source.name
-    context = Context(source: source)
-    guard let archive = archive_read_new() else {
-      throw .damagedCompression(path: source.name, reason: "libarchive could not start")
-    }
+  init(_ stored: StoredBytes) throws(StreamError) {
+    context = Context(stored)
+    guard let archive = archive_read_new() else { throw stored.damaged("out of memory") }
     self.archive = archive
-    archive_read_support_filter_gzip(archive)
     archive_read_support_filter_bzip2(archive)
     archive_read_support_filter_xz(archive)
-    archive_read_support_filter_zstd(archive)
     archive_read_support_format_raw(archive)
-    archive_read_support_format_empty(archive)
     let status = archive_read_open(
       archive, Unmanaged.passUnretained(context).toOpaque(), nil,
       { _, opaque, block in
         guard let opaque else { return -1 }
         let context = Unmanaged<Context>.fromOpaque(opaque).takeUnretainedValue()
-        do {
-          let count = try context.source.readStored(into: context.buffer)
-          block?.pointee = UnsafeRawPointer(context.buffer.baseAddress)
+        do throws(StreamError) {
+          let count = try context.stored.fill()
+          block?.pointee = UnsafeRawPointer(context.stored.buffer.baseAddress)
           return count
         } catch {
-          context.failure = error as? StreamError
+          context.failure = error
           return -1
         }
       }, nil)
     guard status == ARCHIVE_OK else { throw failure() }
+    // Without a filter the header was cut, and libarchive takes the bytes for plain ones.
+    guard archive_filter_count(archive) > 1 else { throw stored.damaged("header cut off") }
     var entry: OpaquePointer?
     switch archive_read_next_header(archive, &entry) {
     case ARCHIVE_OK: break
@@ -74,12 +143,13 @@ final class Decompressor {
     let count = archive_read_data(archive, buffer.baseAddress, buffer.count)
     if count < 0 { throw failure() }
     if count == 0 { atEnd = true }
+    try context.stored.countUnpacked(count)
     return count
   }
 
   private func failure() -> StreamError {
     if let failure = context.failure { return failure }
-    let reason = archive_error_string(archive).map { String(cString: $0) } ?? "unknown format"
-    return .damagedCompression(path: name, reason: reason)
+    let reason = archive_error_string(archive).map { String(cString: $0) }
+    return context.stored.damaged(reason ?? "unknown format")
   }
 }

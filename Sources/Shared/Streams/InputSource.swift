@@ -1,65 +1,115 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// A file or standard input as a run of bytes; gzip, bzip2, xz and zstd are recognised by content
-/// and unpacked on the way (concatenated members and frames too).
+/// A file, standard input, or a part of one, as a run of bytes; gzip, bzip2, xz and zstd are recognised
+/// by content and unpacked on the way (members, streams and frames in a row too). Truncated or damaged
+/// data are an error, never an end.
 package final class InputSource {
   /// The path, or `(standard input)`; how messages and plans name this input.
   package let name: String
   /// Sees the unpacked content as it is read, for digests and copies.
   package var onRead: ((UnsafeRawBufferPointer) throws(StreamError) -> Void)?
+  private let readBytes: (UnsafeMutableRawBufferPointer) throws(StreamError) -> Int
   private let descriptor: Int32
-  private let ownsDescriptor: Bool
-  private var head: [UInt8] = []
-  private var headOffset = 0
-  private var decompressor: Decompressor?
+  private var decompressor: (any Decompressor)?
+  /// Unpacked bytes that were looked at but not read yet.
+  private var lookahead: [UInt8] = []
+  private var lookaheadOffset = 0
 
   /// Opens `path`; `-` is standard input.
   ///
   /// - Throws: ``StreamError/cannotOpen(path:errno:)`` or ``StreamError/isDirectory(path:)``.
-  package init(path: String) throws(StreamError) {
+  package convenience init(path: String) throws(StreamError) {
     if path == "-" {
-      name = InputSource.standardInputName
-      descriptor = STDIN_FILENO
-      ownsDescriptor = false
-    } else {
-      name = path
-      descriptor = open(path, O_RDONLY | O_CLOEXEC)
-      ownsDescriptor = true
-      guard descriptor >= 0 else { throw .cannotOpen(path: path, errno: errno) }
-      var status = stat()
-      if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
-        throw .isDirectory(path: path)
-      }
+      try self.init(name: InputSource.standardInputName, descriptor: STDIN_FILENO, owns: false)
+      return
     }
-    try readHead()
-    if Decompressor.recognises(head) {
-      decompressor = try Decompressor(source: self)
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .cannotOpen(path: path, errno: errno) }
+    var status = stat()
+    if fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      close(descriptor)
+      throw .isDirectory(path: path)
+    }
+    try self.init(name: path, descriptor: descriptor, owns: true)
+  }
+
+  private init(name: String, descriptor: Int32, owns: Bool) throws(StreamError) {
+    self.name = name
+    self.descriptor = owns ? descriptor : -1
+    readBytes = { (buffer) throws(StreamError) in
+      try InputSource.read(descriptor, into: buffer, name: name)
+    }
+    try start()
+  }
+
+  /// An input that `reading` gives, such as a file in an archive.
+  ///
+  /// - Parameter reading: up to the buffer's size of bytes, and their number; 0 at the end.
+  package init(
+    name: String,
+    reading: @escaping (UnsafeMutableRawBufferPointer) throws(StreamError) -> Int
+  ) throws(StreamError) {
+    self.name = name
+    descriptor = -1
+    readBytes = reading
+    try start()
+  }
+
+  /// An input that is in memory.
+  package convenience init(name: String, content: [UInt8]) throws(StreamError) {
+    var offset = 0
+    try self.init(name: name) { (buffer) throws(StreamError) in
+      let count = min(buffer.count, content.count - offset)
+      content[offset..<offset + count].withUnsafeBytes { buffer.copyMemory(from: $0) }
+      offset += count
+      return count
     }
   }
 
   package static let standardInputName = "(standard input)"
 
   deinit {
-    if ownsDescriptor && descriptor >= 0 { close(descriptor) }
+    if descriptor >= 0 { close(descriptor) }
   }
 
   /// Reads up to `buffer.count` bytes of unpacked content.
   ///
   /// - Returns: the number of bytes read; 0 at the end.
   package func read(into buffer: UnsafeMutableRawBufferPointer) throws(StreamError) -> Int {
-    let count =
-      if let decompressor { try decompressor.read(into: buffer) } else {
-        try readStored(into: buffer)
+    var count = 0
+    if lookaheadOffset < lookahead.count {
+      count = min(buffer.count, lookahead.count - lookaheadOffset)
+      lookahead.withUnsafeBytes {
+        buffer.copyMemory(from: .init(rebasing: $0[lookaheadOffset..<lookaheadOffset + count]))
       }
+      lookaheadOffset += count
+    } else {
+      count = try readUnpacked(into: buffer)
+    }
     if let onRead, count > 0 {
       try onRead(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
     }
     return count
   }
 
+  /// The next `count` bytes of unpacked content, or what there is before the end, which stay to be read.
+  package func peek(_ count: Int) throws(StreamError) -> ArraySlice<UInt8> {
+    while lookahead.count - lookaheadOffset < count {
+      let chunk = UnsafeMutableRawBufferPointer.allocate(
+        byteCount: count - (lookahead.count - lookaheadOffset), alignment: 16)
+      defer { chunk.deallocate() }
+      let found = try readUnpacked(into: chunk)
+      if found == 0 { break }
+      lookahead.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<found]))
+    }
+    return lookahead[lookaheadOffset...].prefix(count)
+  }
+
   /// The whole content. For small inputs such as configuration files.
-  package func readAll() throws(StreamError) -> [UInt8] {
+  ///
+  /// - Throws: ``StreamError/tooLarge(path:limit:)`` beyond `limit` bytes.
+  package func readAll(limit: Int = .max) throws(StreamError) -> [UInt8] {
     var all: [UInt8] = []
     let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
     defer { chunk.deallocate() }
@@ -67,34 +117,41 @@ package final class InputSource {
       let count = try read(into: chunk)
       if count == 0 { return all }
       all.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count]))
+      if all.count > limit { throw .tooLarge(path: name, limit: limit) }
     }
   }
 
-  /// The bytes as they are stored, before any unpacking.
-  func readStored(into buffer: UnsafeMutableRawBufferPointer) throws(StreamError) -> Int {
-    if headOffset < head.count {
-      let count = min(buffer.count, head.count - headOffset)
-      head.withUnsafeBytes { buffer.copyMemory(from: .init(rebasing: $0[headOffset..<headOffset + count])) }
-      headOffset += count
-      return count
+  /// Looks at the first bytes as they are stored, and unpacks what is packed.
+  private func start() throws(StreamError) {
+    let head = try peek(Compression.magicBytes)
+    if Compression.isCut(head), Compression.endings.contains(where: { name.hasSuffix($0) }) {
+      throw .damagedCompression(path: name, reason: "header cut off")
     }
-    return try readDescriptor(into: buffer)
+    guard let compression = Compression(head: Array(head)) else { return }
+    let stored = head
+    lookahead = []
+    lookaheadOffset = 0
+    var offset = stored.startIndex
+    let read = readBytes
+    decompressor = try compression.open(
+      StoredBytes(name: name) { (buffer) throws(StreamError) in
+        if offset == stored.endIndex { return try read(buffer) }
+        let count = min(buffer.count, stored.endIndex - offset)
+        stored[offset..<offset + count].withUnsafeBytes { buffer.copyMemory(from: $0) }
+        offset += count
+        return count
+      })
   }
 
-  private func readHead() throws(StreamError) {
-    let wanted = Decompressor.magicBytes
-    let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: wanted, alignment: 1)
-    defer { chunk.deallocate() }
-    while head.count < wanted {
-      let rest = UnsafeMutableRawBufferPointer(rebasing: chunk[..<(wanted - head.count)])
-      let count = try readDescriptor(into: rest)
-      if count == 0 { break }
-      head.append(contentsOf: UnsafeRawBufferPointer(rebasing: rest[..<count]))
-    }
-  }
-
-  private func readDescriptor(
+  private func readUnpacked(
     into buffer: UnsafeMutableRawBufferPointer
+  ) throws(StreamError) -> Int {
+    if let decompressor { return try decompressor.read(into: buffer) }
+    return try readBytes(buffer)
+  }
+
+  private static func read(
+    _ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer, name: String
   ) throws(StreamError) -> Int {
     guard let base = buffer.baseAddress, buffer.count > 0 else { return 0 }
     while true {

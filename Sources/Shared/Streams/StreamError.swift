@@ -15,6 +15,14 @@ package enum StreamError: Error, Equatable {
   case writeFailed(path: String, errno: Int32)
   /// The compressed input is damaged or ends too early.
   case damagedCompression(path: String, reason: String)
+  /// Compressed input that unpacks to more than `limit` times its size.
+  case expandsTooMuch(path: String, limit: Int)
+  /// A library of the system that is opened at run time.
+  case libraryMissing(path: String, library: String)
+  /// An input that had to be converted on the way and could not; `place` is where.
+  case notConverted(place: String, reason: String)
+  /// An input that is read whole and is longer than the limit.
+  case tooLarge(path: String, limit: Int)
   /// A line longer than the limit.
   case lineTooLong(path: String, line: Int, limit: Int)
 }
@@ -25,14 +33,18 @@ extension StreamError: Diagnosable {
     case .cannotOpen, .isDirectory: .noInput
     case .cannotCreate: .cannotCreate
     case .readFailed, .writeFailed: .inputOutput
-    case .damagedCompression, .lineTooLong: .badData
+    case .damagedCompression, .expandsTooMuch, .tooLarge, .notConverted, .lineTooLong:
+      .badData
+    case .libraryMissing: .unavailable
     }
   }
 
   package var location: String? {
     switch self {
     case .cannotOpen(let path, _), .isDirectory(let path), .cannotCreate(let path, _),
-      .readFailed(let path, _), .writeFailed(let path, _), .damagedCompression(let path, _):
+      .readFailed(let path, _), .writeFailed(let path, _), .damagedCompression(let path, _),
+      .expandsTooMuch(let path, _), .libraryMissing(let path, _),
+      .tooLarge(let path, _), .notConverted(let path, _):
       path
     case .lineTooLong(let path, let line, _): "\(path):\(line)"
     }
@@ -46,7 +58,19 @@ extension StreamError: Diagnosable {
     case .readFailed(_, let code): "reading failed: \(Self.text(of: code))"
     case .writeFailed(_, let code): "writing failed: \(Self.text(of: code))"
     case .damagedCompression(_, let reason): "damaged or truncated compressed data: \(reason)"
+    case .expandsTooMuch(_, let limit):
+      "compressed data that unpacks to more than \(limit) times its size"
+    case .libraryMissing(_, let library): "expected the library \(library), found none"
+    case .notConverted(_, let reason): reason
+    case .tooLarge(_, let limit): "longer than \(limit) bytes"
     case .lineTooLong(_, _, let limit): "line longer than \(limit) bytes"
+    }
+  }
+
+  package var hint: String? {
+    switch self {
+    case .expandsTooMuch: "if it is no bomb, unpack it and pipe it in"
+    default: nil
     }
   }
 

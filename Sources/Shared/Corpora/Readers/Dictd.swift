@@ -7,7 +7,7 @@ internal import Streams
 /// Each entry becomes `{"prompt":"Define the term \"X\".","completion":…,"category":…,"date":…,"source":"X"}`,
 /// in the order of the index, an entry with several headwords once. The dictionary is held in memory,
 /// as the index refers to its bytes.
-final class DictdReader: CorpusReader {
+final class DictdReader: RecordSource {
   private struct Entry {
     let location: RecordLocation
     let headword: String
@@ -21,13 +21,15 @@ final class DictdReader: CorpusReader {
   private let subject: String
   private let output = LineBuffer()
 
-  init(path: String) throws {
+  /// - Parameter index: the index; its name says where the dictionary lies.
+  init(_ index: InputSource) throws {
+    let path = index.name
     let tried = DictdReader.candidates(path)
     guard let dictionaryPath = tried.first(where: FileSystem.exists) else {
       throw CorpusError.missingDictionary(index: path, tried: tried)
     }
     dictionary = try InputSource(path: dictionaryPath).readAll()
-    let lines = LineReader(try InputSource(path: path))
+    let lines = LineReader(index)
     var entries: [Entry] = []
     var headwords: [Range<Int>: Set<String>] = [:]
     var subject = ""
@@ -60,7 +62,7 @@ final class DictdReader: CorpusReader {
     return ["\(stem).dict", "\(stem).dict.dz"]
   }
 
-  func next() throws -> CorpusLine? {
+  func next() throws -> RecordLine? {
     while let entry = entries.popFirst() {
       let text = try UTF8Text.decode(dictionary[entry.range], at: entry.location)
       let article = DictdArticle(text)
@@ -68,7 +70,7 @@ final class DictdReader: CorpusReader {
       // The article spells the headword as it should be; the index has it in lower case.
       let isSpelled = headwords[entry.range]?.contains(article.title.lowercased()) ?? false
       let headword = isSpelled ? article.title : entry.headword
-      return CorpusLine(
+      return RecordLine(
         location: entry.location,
         bytes: output.object { writer in
           writer.field("prompt", "Define the \(subject)term \"\(headword)\".")

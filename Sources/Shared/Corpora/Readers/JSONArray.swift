@@ -4,7 +4,7 @@ internal import Streams
 
 /// JSON files that are no JSON Lines: an array of records, or records in a row over several lines.
 /// Read as a stream; white space between the tokens of a record is dropped, everything else is kept.
-final class JSONArrayReader: CorpusReader {
+final class JSONArrayReader: RecordSource {
   private enum State {
     /// Between values of the file.
     case outside
@@ -21,11 +21,9 @@ final class JSONArrayReader: CorpusReader {
   private let output = LineBuffer()
   private static let limit = LineReader.defaultLimit
 
-  init(path: String) throws(StreamError) {
-    bytes = ByteReader(try InputSource(path: path))
-  }
+  init(_ input: InputSource) { bytes = ByteReader(input) }
 
-  func next() throws -> CorpusLine? {
+  func next() throws -> RecordLine? {
     while let byte = try bytes.next() {
       switch (byte, state) {
       case (0x20, _), (0x09, _), (0x0a, _), (0x0d, _): continue
@@ -46,7 +44,7 @@ final class JSONArrayReader: CorpusReader {
 
   /// Collects one value. Only its extent is found here; whether it is a record is checked by those who
   /// read it.
-  private func value(from first: UInt8) throws -> CorpusLine {
+  private func value(from first: UInt8) throws -> RecordLine {
     let location = bytes.location
     record.removeAll(keepingCapacity: true)
     var (depth, inString, isEscaped) = (0, false, false)
@@ -77,7 +75,7 @@ final class JSONArrayReader: CorpusReader {
       if depth <= 0 && !inString && endsHere(following) { break }
       current = try bytes.next()
     }
-    return CorpusLine(location: location, bytes: output.hold(record))
+    return RecordLine(location: location, bytes: output.hold(record))
   }
 
   private func endsHere(_ next: UInt8?) -> Bool {
@@ -91,36 +89,5 @@ final class JSONArrayReader: CorpusReader {
     let found =
       byte >= 0x21 && byte < 0x7f ? "\"\(String(UnicodeScalar(byte)))\"" : "byte \(byte)"
     return .malformedArray(bytes.location, expected: expected, found: found)
-  }
-}
-
-/// Bytes of an input one by one, with line numbers.
-private final class ByteReader {
-  private let source: InputSource
-  private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 17, alignment: 64)
-  private var offset = 0
-  private var count = 0
-  private var line = 1
-
-  init(_ source: InputSource) { self.source = source }
-
-  deinit { buffer.deallocate() }
-
-  var location: RecordLocation { RecordLocation(file: source.name, line: line) }
-
-  func peek() throws(StreamError) -> UInt8? {
-    if offset == count {
-      count = try source.read(into: buffer)
-      offset = 0
-      if count == 0 { return nil }
-    }
-    return buffer[offset]
-  }
-
-  func next() throws(StreamError) -> UInt8? {
-    guard let byte = try peek() else { return nil }
-    offset += 1
-    if byte == 0x0a { line += 1 }
-    return byte
   }
 }
