@@ -94,6 +94,11 @@ $(MODEL): | demo-deps
 $(CORPUS): | demo-deps
 	@Scripts/fetch-foldoc.sh $@
 
+.PHONY: corpora
+corpora: demo-deps ## Fetch the Python documentation (HTML) and Wikipedia dumps too (41 MB).
+	@Scripts/fetch-python-doc.sh $(CACHE)/corpora/python-doc
+	@Scripts/fetch-wikipedia.sh $(CACHE)/corpora/wikipedia $(PYTHON)
+
 # --- experiments ---------------------------------------------------------------------------------
 
 demo: ## Federated LoRA on a real model and real text, ending with runs/demo/report.html.
