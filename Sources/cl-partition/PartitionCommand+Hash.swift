@@ -16,7 +16,8 @@ extension PartitionCommand {
     func read(_ take: (UnsafeRawBufferPointer, _ client: Int, _ part: Int) throws -> Void) throws {
       try partition.run(
         paths: paths, onSkip: tool.reportSkipped,
-        onProgress: { count in progress.show("\(count) records") }, take: take)
+        onProgress: { count in progress.show("\(count) records") },
+        open: try lineOpener(), take: take)
       progress.finish()
     }
     var folder: ShardFolder?

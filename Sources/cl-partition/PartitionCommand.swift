@@ -81,6 +81,9 @@ struct PartitionCommand: ToolCommand {
   @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
   var field: [String] = []
 
+  @Option(help: "Format of the files; told by their content and names where it is not given.")
+  var format: String?
+
   @Flag(help: "Write no shards, only the plan.")
   var planOnly = false
 
@@ -98,7 +101,8 @@ struct PartitionCommand: ToolCommand {
     let folder = writesShards ? try ShardFolder(common.output, request: request) : nil
     let scan = RecordScan(
       paths: paths, choice: request.choice, layout: try RecordLayout(fieldOptions: field),
-      groupBy: groupBy, skipInvalid: common.skipInvalid, spoolFolder: planOnly ? nil : folder?.path ?? ShardFolder.temporary)
+      groupBy: groupBy, skipInvalid: common.skipInvalid, spoolFolder: planOnly ? nil : folder?.path ?? ShardFolder.temporary,
+      open: try lineOpener())
     let progress = Progress(tool)
     try scan.read(onSkip: tool.reportSkipped) { count in progress.show("\(count) records read") }
     progress.finish()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Records
-internal import Streams
+package import Streams
 
 /// Reads the inputs twice: once to learn what a partition must know of each record, and once more to
 /// send the records where they belong. Holds a row of numbers a record, never the records.
@@ -19,6 +19,7 @@ package final class RecordScan {
   private let paths: [String]
   private let skipLimit: Int
   private let spoolFolder: String?
+  private let open: (String) throws -> InputSource
   private var sources: [Source] = []
   private var skippedCount = 0
 
@@ -26,10 +27,13 @@ package final class RecordScan {
   ///   - paths: `-` is standard input.
   ///   - spoolFolder: where inputs that cannot be opened again are kept; nil if the records will
   ///     not be read a second time.
+  ///   - open: how an input is opened as JSON Lines.
   package init(
     paths: [String], choice: PropertyChoice?, layout: RecordLayout = RecordLayout(),
-    groupBy: String? = nil, skipInvalid: Int = 0, spoolFolder: String?
+    groupBy: String? = nil, skipInvalid: Int = 0, spoolFolder: String?,
+    open: @escaping (String) throws -> InputSource = { try InputSource(path: $0) }
   ) {
+    self.open = open
     self.paths = paths
     table = RecordTable(choice: choice, layout: layout, groupBy: groupBy)
     skipLimit = skipInvalid
@@ -46,7 +50,7 @@ package final class RecordScan {
     onSkip: (RecordError) -> Void = { _ in }, onProgress: (Int) -> Void = { _ in }
   ) throws {
     for path in paths {
-      let input = try InputSource(path: path)
+      let input = try open(path)
       var spool: SpoolFile?
       if let spoolFolder, !SpoolFile.canReopen(path) { spool = try SpoolFile(folder: spoolFolder) }
       var source = Source(path: spool?.path ?? path, name: input.name, spool: spool)
@@ -89,7 +93,7 @@ package final class RecordScan {
   ) throws {
     var record = 0
     for (source, known) in zip(sources, inputs) {
-      let input = try InputSource(path: source.path)
+      let input = try source.spool == nil ? open(source.path) : InputSource(path: source.path)
       let meter = Meter()
       input.onRead = { bytes in meter.take(bytes) }
       let reader = LineReader(input)

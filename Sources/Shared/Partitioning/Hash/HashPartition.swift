@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Records
-internal import Streams
+package import Streams
 
 /// One-pass partition: each record is assigned by itself, while it passes. Memory does not depend
 /// on the number of records; the bytes do not depend on the number of threads.
@@ -30,14 +30,17 @@ package final class HashPartition {
 
   /// Reads the inputs and hands each selected record over, in order.
   ///
-  /// - Parameter take: the line without its end, where it stands, its client and its part.
+  /// - Parameters:
+  ///   - open: how an input is opened as JSON Lines.
+  ///   - take: the line without its end, where it stands, its client and its part.
   package func run(
     paths: [String], onSkip: (RecordError) -> Void = { _ in },
     onProgress: (Int) -> Void = { _ in },
+    open: (String) throws -> InputSource = { try InputSource(path: $0) },
     take: (UnsafeRawBufferPointer, _ client: Int, _ part: Int) throws -> Void
   ) throws {
     for path in paths {
-      let input = try InputSource(path: path)
+      let input = try open(path)
       let meter = Meter()
       input.onRead = { bytes in meter.take(bytes) }
       let blocks = LineBlockReader(input)
