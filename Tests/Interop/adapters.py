@@ -50,8 +50,8 @@ def read(path):
     for module in MODULES:
         a, b = (flat[name].astype(np.float64) for name in names(module))
         result[module] = (a, b)
-        rank = config["rank_pattern"].get(module, config["r"])
-        alpha = config["alpha_pattern"].get(module, config["lora_alpha"])
+        rank = config.get("rank_pattern", {}).get(module, config["r"])
+        alpha = config.get("alpha_pattern", {}).get(module, config["lora_alpha"])
         scales[module] = alpha / (np.sqrt(rank) if config["use_rslora"] else rank)
     return result, scales
 
