@@ -43,7 +43,7 @@ let modules = [
   Module("Records", layer: 2, imports: ["Streams"]),
   Module("Safetensors", layer: 2, imports: ["Streams"]),
   Module("GGUF", layer: 2, imports: ["Streams"]),
-  Module("Compute", layer: 3, imports: ["COpenBLAS", "CInstructions", "Streams"]),
+  Module("Compute", layer: 3, imports: ["Randomness", "COpenBLAS", "CInstructions", "Streams"]),
   Module("Devices", layer: 4, imports: ["Compute"]),
   Module("Corpora", layer: 4, imports: ["Records", "Streams", "CArchive", "CXML2"]),
   Module("Partitioning", layer: 4, imports: ["Records", "Streams", "Randomness"]),
@@ -82,7 +82,7 @@ let executables = [
   ],
   "cl-aggregate": [
     "ArgumentParser", "CommandSupport", "Aggregation", "Adapters", "Safetensors", "Records",
-    "Streams",
+    "Streams", "LanguageModels", "Compute",
   ],
   "cl-report": ["ArgumentParser", "CommandSupport", "Reporting", "Records", "Streams"],
 ]

@@ -16,3 +16,5 @@ fi
 HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" \
   $environment/bin/python Tests/Interop/check_peft.py --golden Tests/Fixtures/golden --model "$1"
 PATH="$PWD/.build/release:$PATH" $environment/bin/python Tests/Interop/check_aggregate.py
+HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" \
+  $environment/bin/python Tests/Interop/check_variants.py --golden Tests/Fixtures/golden

@@ -19,6 +19,8 @@ struct AggregateCommand: ToolCommand {
         cat c*.safetensors | cl-aggregate > global.safetensors
         cl-aggregate round-1/client-*.safetensors --weights target-tokens --report - -o global/ |
           jq '.drift'
+        cl-aggregate global.safetensors --format gguf --model model.gguf -o global.gguf
+        cl-aggregate global/ --merge model/ --dtype bf16 -o merged/
 
       Rules:
       \(RuleCatalog.all.map { "  \($0.name): \($0.summary)\n    \($0.source)" }.joined(separator: "\n"))
@@ -51,6 +53,8 @@ struct AggregateCommand: ToolCommand {
 
   @OptionGroup(title: "Options of single rules") var ruleOptions: RuleArguments
 
+  @OptionGroup(title: "Other forms of the result") var form: ModelOutput
+
   @Option(help: "Go on without refused adapters while this many are left (default: all).")
   var minClients: Int?
 
@@ -64,10 +68,12 @@ struct AggregateCommand: ToolCommand {
     if report == "-" && common.output == "-" {
       throw UsageError("adapter and report cannot both go to standard output")
     }
+    try form.check(output: common.output)
     try tool.refuseTerminal(common.output)
+    let isSingle = form.isConversion && files.count == 1 && files != ["-"]
     let job = try AggregationJob(
       rule: try ruleOptions.entry(rule, adapter: common.output, report: report),
-      options: ruleOptions.options(seed: common.seed), weights: weights.map { WeightChoice($0) },
+      options: ruleOptions.options(seed: common.seed), weights: weights.map { WeightChoice($0) } ?? (isSingle ? .uniform : nil),
       shaping: WeightShaping(
         quality: qualityWeight, length: lengthWeight, maximum: maxWeight),
       minimumClients: minClients, toleratedRefusals: common.skipInvalid,
@@ -93,7 +99,8 @@ struct AggregateCommand: ToolCommand {
       try AdapterWriter.write(residual, to: path)
     }
     try ruleOptions.writePersonal(outcome, of: job.rule)
-    let written = try AdapterWriter.write(outcome.adapter, to: common.output)
+    let written = try form.write(
+      outcome.adapter, to: common.output, threads: common.threadCount)
     let effective = 1 / outcome.round.weights.reduce(0) { $0 + $1 * $1 }
     if let truncation = outcome.truncation {
       tool.detail("cut to rank: \(truncation.error) of \(truncation.norm) is left out, the least possible")
@@ -105,7 +112,7 @@ struct AggregateCommand: ToolCommand {
     if common.manifest == nil { return }
     try tool.writeManifest(
       common, inputs: try paths.flatMap(Self.inputFiles).map { try Manifest.File(hashing: $0) },
-      outputs: try written.files.map { try Manifest.File(hashing: $0) })
+      outputs: try written.map { try Manifest.File(hashing: $0) })
   }
 
   /// Opens every input. An adapter that cannot be used is refused; a pipe that breaks inside an

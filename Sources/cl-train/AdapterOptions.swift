@@ -6,6 +6,7 @@ import LanguageModels
 import Training
 
 extension FrozenFactor: ExpressibleByArgument {}
+extension LoRAInitialisation: ExpressibleByArgument {}
 
 /// Options that say what is adapted.
 struct AdapterOptions: ParsableArguments {
@@ -20,8 +21,17 @@ struct AdapterOptions: ParsableArguments {
 
   @Option(
     help:
-      "Modules to adapt: all-linear, or names such as q_proj,v_proj (all-linear, or --adapter's).")
+      "Modules to adapt: all-linear, names such as q_proj,v_proj, or a regular expression over whole paths (all-linear, or --adapter's).")
   var targetModules: String?
+
+  @Option(help: "Modules to leave out: names, or a regular expression over whole paths.")
+  var excludeModules: String?
+
+  @Option(help: "Rank of the modules that a name or expression matches, NAME=RANK. Repeatable.")
+  var rankPattern: [String] = []
+
+  @Option(help: "Alpha of the modules that a name or expression matches, NAME=ALPHA. Repeatable.")
+  var alphaPattern: [String] = []
 
   @Option(help: "Layers to adapt, for example 0,4-7 (all, or those of --adapter).")
   var layers: String?
@@ -41,11 +51,12 @@ struct AdapterOptions: ParsableArguments {
   @Option(help: "Strength of the pull to the starting point (FedProx).")
   var prox: Double = 0
 
-  @Option(help: "Dropout before A; only 0 is supported.")
-  var dropout: Double = 0
+  @Option(help: "Share of A's input that training drops (0, or that of --adapter).")
+  var dropout: Double?
 
-  @Option(help: "How A and B start: default (A uniform, B zero).")
-  var loraInit: String = "default"
+  @Option(
+    help: "How A and B start: kaiming, gaussian, or from the weights by pissa or olora (kaiming).")
+  var loraInit: LoRAInitialisation?
 
   func validate() throws {
     if let rank, rank < 1 || rank > 65536 {
@@ -60,11 +71,18 @@ struct AdapterOptions: ParsableArguments {
     if !(prox >= 0 && prox.isFinite) {
       throw ValidationError("--prox: expected 0 or more, found \(prox)")
     }
-    if dropout != 0 { throw ValidationError("--dropout: only 0 is supported, found \(dropout)") }
-    if loraInit != "default" {
-      throw ValidationError("--lora-init: only default is supported, found \(loraInit)")
+    if let dropout, !(dropout >= 0 && dropout < 1) {
+      throw ValidationError("--dropout: expected 0 or more and less than 1, found \(dropout)")
+    }
+    if loraInit != nil && adapter != nil {
+      throw ValidationError("--lora-init is for new adapters, --adapter gives one")
+    }
+    if dora && loraInit?.takesFromWeights == true {
+      throw ValidationError("--dora and --lora-init \(loraInit?.rawValue ?? "") exclude each other")
     }
     _ = try parsedLayers()
+    _ = try parsedRanks()
+    _ = try parsedAlphas()
   }
 
   /// The settings to start a new adapter with, or those of `start` with what was given changed.
@@ -76,23 +94,66 @@ struct AdapterOptions: ParsableArguments {
       settings.isRankStabilised = start.isRankStabilized
       settings.isDecomposed = start.isDecomposed
       settings.layers = start.layers
-      if case .modules(let names) = start.targets { settings.targets = .named(names) }
+      settings.targets = Self.targets(start.targets)
+      settings.excluded = start.excluded.map(Self.targets)
+      settings.ranks = start.rankOverrides
+      settings.alphas = start.alphaOverrides
     }
     if let rank { settings.rank = rank }
     if let loraAlpha { settings.alpha = loraAlpha }
     if rslora { settings.isRankStabilised = true }
     if dora { settings.isDecomposed = true }
     if let layers = try parsedLayers() { settings.layers = layers }
-    if let targetModules {
-      let names = targetModules.split(separator: ",").map(String.init)
-      settings.targets = targetModules == "all-linear" ? .allLinear : .named(names)
-    }
+    if let loraInit { settings.initialisation = loraInit }
+    settings.dropout = dropout ?? start?.dropout ?? 0
+    if let targetModules { settings.targets = Self.targets(targetModules) }
+    if let excludeModules { settings.excluded = Self.targets(excludeModules) }
+    if !rankPattern.isEmpty { settings.ranks = try parsedRanks() }
+    if !alphaPattern.isEmpty { settings.alphas = try parsedAlphas() }
     return settings
   }
 
   /// Whether any option says something about the adapter's shape.
   var describesShape: Bool {
     rank != nil || loraAlpha != nil || rslora || dora || layers != nil || targetModules != nil
+      || excludeModules != nil || !rankPattern.isEmpty || !alphaPattern.isEmpty
+  }
+
+  /// Names where the text is names; an expression where it has any character that names have not.
+  private static func targets(_ text: String) -> TargetModules {
+    if text == "all-linear" { return .allLinear }
+    let isNames = text.allSatisfy { $0.isLetter || $0.isNumber || "_.,-".contains($0) }
+    return isNames ? .named(text.split(separator: ",").map(String.init)) : .pattern(text)
+  }
+
+  private static func targets(_ targets: AdapterConfig.Targets) -> TargetModules {
+    switch targets {
+    case .modules(let names): .named(names)
+    case .pattern("all-linear"): .allLinear
+    case .pattern(let text): .pattern(text)
+    }
+  }
+
+  private func parsedRanks() throws -> [AdapterConfig.Override<Int>] {
+    try rankPattern.map { text in
+      guard let (key, value) = Self.pair(text), let rank = Int(value), (1...65536).contains(rank)
+      else { throw ValidationError("--rank-pattern: expected NAME=RANK, found \(text)") }
+      return AdapterConfig.Override(key: key, value: rank)
+    }
+  }
+
+  private func parsedAlphas() throws -> [AdapterConfig.Override<Double>] {
+    try alphaPattern.map { text in
+      guard let (key, value) = Self.pair(text), let alpha = Double(value), alpha > 0, alpha.isFinite
+      else { throw ValidationError("--alpha-pattern: expected NAME=ALPHA, found \(text)") }
+      return AdapterConfig.Override(key: key, value: alpha)
+    }
+  }
+
+  /// What stands before and after the last `=`.
+  private static func pair(_ text: String) -> (key: String, value: String)? {
+    guard let equals = text.lastIndex(of: "="), equals != text.startIndex else { return nil }
+    return (String(text[..<equals]), String(text[text.index(after: equals)...]))
   }
 
   /// `0,4-7` as numbers; nil for all.

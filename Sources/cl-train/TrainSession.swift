@@ -49,17 +49,22 @@ struct TrainSession {
     if device.precision != options.precision {
       tool.note(DeviceCatalog.notice(of: device, wanted: options.precision))
     }
-    let start = try options.adapter.adapter.map { try AdapterReader.read(path: $0) }
+    var start = try options.adapter.adapter.map { try AdapterReader.read(path: $0) }
+    if let dropout = options.adapter.dropout { start?.config.dropout = dropout }
     let settings = try options.adapter.settings(startingFrom: start?.config)
+    if settings.isDecomposed && settings.dropout > 0 {
+      throw UsageError("DoRA is trained without dropout", hint: "--dropout 0")
+    }
     if let start {
       model = try Self.continued(start, base, baseDigest, settings, device, options.adapter)
       config = start.config
     } else {
       model = try LanguageModel(
         base: base, modules: try settings.modules(of: base.config), device: device)
-      model.initialise(seed: Seed(options.common.seed))
-      config = settings.adapterConfig(
-        of: base.config, baseModelName: FileSystem.lastComponent(options.model))
+      try model.initialise(seed: Seed(options.common.seed), settings.initialisation)
+      config = settings.writtenConfig(
+        of: base.config, modules: model.lora?.modules ?? [],
+        baseModelName: FileSystem.lastComponent(options.model))
     }
     parent = start?.digest()
     memory = try MemoryChoice(
@@ -92,6 +97,11 @@ struct TrainSession {
     return try LanguageModel(base: base, adapter: start, device: device)
   }
 
+  /// Names the random streams of this run.
+  private static func path(_ options: TrainCommand) -> [String] {
+    ["round-\(options.round)"] + (options.client.map { ["client-\($0)"] } ?? [])
+  }
+
   /// What computes, for manifests.
   var kernels: String { device.summary }
 
@@ -102,7 +112,11 @@ struct TrainSession {
     let trainer = try Trainer(
       model: model, plan: plan, schedule: options.loop.learningRates(steps: plan.steps.count),
       settings: options.loop.optimizer(options.adapter), rows: memory.plan.rows,
-      baseDigest: baseDigest, parent: parent)
+      baseDigest: baseDigest, parent: parent,
+      dropout: config.dropout == 0
+        ? nil
+        : RunDropout(
+          rate: config.dropout, seed: Seed(options.common.seed), path: Self.path(options)))
     if let path = options.optimizerState, FileSystem.exists(path) {
       try trainer.loadOptimizer(path: path)
     }

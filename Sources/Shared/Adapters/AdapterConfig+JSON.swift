@@ -16,8 +16,8 @@ extension AdapterConfig {
 
   /// Reads the JSON of an `adapter_config.json`.
   ///
-  /// Honoured: `r`, `lora_alpha`, `use_rslora`, `use_dora`, `target_modules`, `layers_to_transform`,
-  /// `rank_pattern`, `alpha_pattern`, `lora_dropout`, `base_model_name_or_path`, `task_type`.
+  /// Honoured: `r`, `lora_alpha`, `use_rslora`, `use_dora`, `target_modules`, `exclude_modules`,
+  /// `layers_to_transform`, `layers_pattern`, `rank_pattern`, `alpha_pattern`, `lora_dropout`, `base_model_name_or_path`, `task_type`.
   /// Any other setting that is switched on is refused by name.
   package init(parsing json: UnsafeRawBufferPointer) throws(AdapterError.Problem) {
     let value: JSONValue
@@ -36,11 +36,15 @@ extension AdapterConfig {
     }
     self.init(
       rank: rank, alpha: alpha, isRankStabilized: settings["use_rslora"]?.bool ?? false,
-      targets: try Self.targets(settings), layers: try Self.layers(settings),
+      targets: try Self.targets(settings, "target_modules"), layers: try Self.layers(settings),
       dropout: settings["lora_dropout"]?.number ?? 0,
       baseModelName: settings["base_model_name_or_path"]?.text,
       taskType: settings["task_type"]?.text)
     isDecomposed = settings["use_dora"]?.bool ?? false
+    if let value = settings["exclude_modules"], Self.isOn(value) {
+      excluded = try Self.targets(settings, "exclude_modules")
+    }
+    layersPatterns = try Self.layersPatterns(settings)
     rankOverrides = try Self.overrides(settings, "rank_pattern", "an integer in 1...65536") {
       $0.int.flatMap { (1...65536).contains($0) ? $0 : nil }
     }
@@ -93,12 +97,26 @@ extension AdapterConfig {
     return text.count <= 60 ? text : text.prefix(57) + "..."
   }
 
-  private static func targets(_ settings: JSONObject) throws(AdapterError.Problem) -> Targets {
-    if let pattern = settings["target_modules"]?.text { return .pattern(pattern) }
-    let names = settings["target_modules"]?.elements?.map(\.text) ?? []
+  private static func layersPatterns(
+    _ settings: JSONObject
+  ) throws(AdapterError.Problem) -> [String] {
+    guard let value = settings["layers_pattern"], isOn(value) else { return [] }
+    if let pattern = value.text { return pattern.isEmpty ? [] : [pattern] }
+    let patterns = (value.elements ?? []).compactMap(\.text)
+    guard patterns.count == value.elements?.count else {
+      throw .invalidSetting(key: "layers_pattern", expected: "a string or a list of strings")
+    }
+    return patterns
+  }
+
+  private static func targets(
+    _ settings: JSONObject, _ key: String
+  ) throws(AdapterError.Problem) -> Targets {
+    if let pattern = settings[key]?.text { return .pattern(pattern) }
+    let names = settings[key]?.elements?.map(\.text) ?? []
     let found = names.compactMap(\.self)
     guard !found.isEmpty, found.count == names.count else {
-      throw .invalidSetting(key: "target_modules", expected: "a string or a list of strings")
+      throw .invalidSetting(key: key, expected: "a string or a list of strings")
     }
     return .modules(found.sorted())
   }
@@ -124,9 +142,6 @@ extension AdapterConfig {
     for (module, value) in object.members {
       guard let number = read(value) else {
         throw .invalidSetting(key: "\(key).\(module)", expected: expected)
-      }
-      guard ModuleKey(module) != nil else {
-        throw .unsupportedSetting(key: key, value: "the regular expression \"\(module)\"")
       }
       overrides.append(Override(key: module, value: number))
     }

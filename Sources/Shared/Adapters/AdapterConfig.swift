@@ -9,10 +9,15 @@ package struct AdapterConfig: Sendable, Equatable {
     /// A regular expression over paths, or `all-linear`.
     case pattern(String)
   }
-  /// A value of its own for the modules whose path is `key` or ends with `.key`.
+  /// A value of its own for the modules that `key` matches, see ``ModuleMatcher``.
   package struct Override<Value: Sendable & Equatable>: Sendable, Equatable {
     package let key: String
     package let value: Value
+
+    package init(key: String, value: Value) {
+      self.key = key
+      self.value = value
+    }
   }
 
   package var rank: Int
@@ -24,6 +29,10 @@ package struct AdapterConfig: Sendable, Equatable {
   package var targets: Targets
   /// `layers_to_transform`: the layers that `targets` is limited to; nil is all.
   package var layers: [Int]?
+  /// `exclude_modules`: modules that get nothing although `targets` names them.
+  package var excluded: Targets?
+  /// `layers_pattern`: what stands before a layer's number; empty is anything.
+  package var layersPatterns: [String] = []
   package var rankOverrides: [Override<Int>] = []
   package var alphaOverrides: [Override<Double>] = []
   package var dropout: Double
@@ -50,22 +59,14 @@ package struct AdapterConfig: Sendable, Equatable {
     isRankStabilized ? alpha / Double(rank).squareRoot() : alpha / Double(rank)
   }
 
-  /// `r` or its override for `module`.
-  package func rank(of module: String) -> Int {
-    rankOverrides.first { ModuleKey($0.key)?.matches(module) == true }?.value ?? rank
-  }
-
-  /// `lora_alpha` or its override for `module`.
-  package func alpha(of module: String) -> Double {
-    alphaOverrides.first { ModuleKey($0.key)?.matches(module) == true }?.value ?? alpha
-  }
-
-  /// Whether a list of targets names `module`. A pattern is not evaluated: true.
-  package func targets(_ module: String) -> Bool {
-    switch targets {
-    case .modules(let names): names.contains { module == $0 || module.hasSuffix("." + $0) }
-    case .pattern: true
-    }
+  /// This configuration with targets in the words that all readers know, where exclusions or patterns
+  /// of layers were used to choose `modules`.
+  func describing(_ modules: [String]) -> AdapterConfig {
+    if excluded == nil && layersPatterns.isEmpty { return self }
+    var plain = self
+    (plain.targets, plain.layers) = Self.describing(modules, layerCount: nil)
+    (plain.excluded, plain.layersPatterns) = (nil, [])
+    return plain
   }
 
   /// The shortest PEFT description of exactly these modules: last parts of paths, with
@@ -85,41 +86,5 @@ package struct AdapterConfig: Sendable, Equatable {
     guard isProduct else { return (.modules(Set(modules).sorted()), nil) }
     let all = Array(0..<(layerCount ?? numbers.count))
     return (.modules(suffixes), numbers == all ? nil : numbers)
-  }
-}
-
-/// A key of `rank_pattern` or `alpha_pattern`. PEFT takes it as a regular expression behind
-/// `(.*\.)?`; we take those that are plain paths, with `^`, `$` and `\.` understood.
-struct ModuleKey {
-  private let path: String
-  private let isAnchored: Bool
-
-  /// nil if the key needs a regular expression engine.
-  init?(_ key: String) {
-    var text = key[...]
-    isAnchored = text.hasPrefix("^")
-    if isAnchored { text = text.dropFirst() }
-    if text.hasSuffix("$") { text = text.dropLast() }
-    var plain = ""
-    var isEscaped = false
-    for character in text {
-      if isEscaped {
-        guard character == "." else { return nil }
-        plain.append(character)
-        isEscaped = false
-      } else if character == "\\" {
-        isEscaped = true
-      } else if "*+?[](){}|^$".contains(character) {
-        return nil
-      } else {
-        plain.append(character)
-      }
-    }
-    if isEscaped || plain.isEmpty { return nil }
-    path = plain
-  }
-
-  func matches(_ module: String) -> Bool {
-    module == path || (!isAnchored && module.hasSuffix("." + path))
   }
 }

@@ -95,7 +95,23 @@ extension AdapterError: Diagnosable {
   package var hint: String? {
     switch problem {
     case .safetensors(let error): error.hint
+    case .unsupportedSetting(let key, _): Self.hints[key]
+    case .unsupportedTensor(let name) where name.contains("lora_embedding"):
+      "adapters of embeddings are not supported: train without embed_tokens in target_modules"
     default: nil
     }
   }
+
+  /// What to do about settings that people use and we refuse.
+  private static let hints = [
+    "modules_to_save": "embeddings and heads stay as they are: train without modules_to_save",
+    "trainable_token_indices": "embeddings stay as they are: train without new tokens",
+    "target_parameters": "only linear modules are adapted: use target_modules",
+    "peft_type": "only LoRA and DoRA are supported, not other methods of PEFT",
+    "bias": "only bias=\"none\" is supported",
+    "lora_bias": "only lora_bias=False is supported",
+    "fan_in_fan_out": "models of Conv1D layers (GPT-2) are not supported",
+    "init_lora_weights":
+      "save it in PEFT as plain LoRA: save_pretrained(…, path_initial_model_for_weight_conversion=…)",
+  ]
 }

@@ -39,13 +39,13 @@ package struct AdapterFile: Sendable {
     _ file: SafetensorsFile, config: AdapterConfig, path: String
   ) throws(AdapterError) {
     self.path = path
-    self.config = config
     byteCount = file.byteCount
     do {
       provenance = try file.metadata["cl"].map { (text) throws(AdapterError.Problem) in
         try AdapterProvenance(parsing: Array(text.utf8))
       }
       modules = try Self.modules(of: file, config: config)
+      self.config = config.describing(modules.map(\.path))
     } catch {
       throw AdapterError(error, path: path)
     }
@@ -55,6 +55,7 @@ package struct AdapterFile: Sendable {
     of file: SafetensorsFile, config: AdapterConfig
   ) throws(AdapterError.Problem) -> [Module] {
     var modules: [Module] = []
+    let matcher = try ModuleMatcher(config)
     for info in file.tensors {
       guard let (path, factor) = AdapterNaming.parse(info.name) else {
         throw .unsupportedTensor(info.name)
@@ -67,7 +68,8 @@ package struct AdapterFile: Sendable {
       if factor == .a {
         modules.append(
           try module(
-            path, loraA, loraB, file[AdapterNaming.tensorName(path, .magnitude)], config: config))
+            path, loraA, loraB, file[AdapterNaming.tensorName(path, .magnitude)], config: config,
+            matcher))
       }
     }
     if modules.isEmpty { throw .empty }
@@ -76,7 +78,7 @@ package struct AdapterFile: Sendable {
 
   private static func module(
     _ path: String, _ loraA: TensorView, _ loraB: TensorView, _ magnitude: TensorView?,
-    config: AdapterConfig
+    config: AdapterConfig, _ matcher: ModuleMatcher
   ) throws(AdapterError.Problem) -> Module {
     for view in [loraA, loraB] {
       guard view.shape.count == 2, view.elementCount > 0 else {
@@ -98,15 +100,15 @@ package struct AdapterFile: Sendable {
             .unsupportedConversion(tensor: view.name, dtype: view.dtype), path: view.file.path))
       }
     }
-    guard config.targets(path) else { throw .untargetedModule(path) }
-    let rank = config.rank(of: path)
+    guard matcher.isTarget(path) else { throw .untargetedModule(path) }
+    let rank = matcher.rank(of: path)
     guard loraA.shape[0] == rank else {
       throw .rankMismatch(module: path, found: loraA.shape[0], expected: rank)
     }
     guard loraB.shape[1] == rank else {
       throw .rankMismatch(module: path, found: loraB.shape[1], expected: rank)
     }
-    let alpha = config.alpha(of: path)
+    let alpha = matcher.alpha(of: path)
     return Module(
       path: path, rank: rank, inputSize: loraA.shape[1], outputSize: loraB.shape[0],
       alpha: alpha, scale: config.scale(rank: rank, alpha: alpha), loraA: loraA, loraB: loraB,

@@ -166,6 +166,14 @@ package protocol Device: AnyObject {
     dx: Buffer?, dA: Buffer?, dHidden: Buffer, x: Buffer, a: Buffer, rows: Int, inputs: Int,
     rank: Int)
 
+  // MARK: Dropout
+
+  /// y (N, C) = x · 0 or the mask's scale, by its factors; with `accumulate` it is added to y. One
+  /// place a row. y may be x. It is its own backward pass.
+  func dropout(
+    _ y: Buffer, x: Buffer, places: [DropoutMask.Place], columns: Int, mask: DropoutMask,
+    accumulate: Bool)
+
   // MARK: Weight decomposition (DoRA: Liu et al. 2024, https://arxiv.org/abs/2402.09353)
 
   /// norms (O) = ‖w + scale · b·a‖ of each row, and gain (O) = magnitude / norms; 0 where a norm is 0.

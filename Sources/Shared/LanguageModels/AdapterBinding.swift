@@ -26,6 +26,7 @@ extension LoRAModule {
             path: path, layer: layer, module: index, rank: found.rank, alpha: found.alpha,
             scale: Float(adapter.scale(of: found)), inputs: inputs, outputs: module.outputs,
             isDecomposed: found.magnitude != nil))
+        result[result.count - 1].hasDropout = adapter.config.dropout > 0
       }
     }
     if result.count < adapter.modules.count {
@@ -70,18 +71,42 @@ extension LoRAParameters {
 extension LoRASettings {
   /// How PEFT would describe an adapter with these settings: targets as sorted last parts of paths.
   package func adapterConfig(of config: DecoderConfig, baseModelName: String?) -> AdapterConfig {
-    let names: [String]
-    switch targets {
-    case .allLinear:
-      names = config.modules.map { AdapterNaming.suffix(of: $0.name) }
-    case .named(let given): names = given
+    func described(_ targets: TargetModules) -> AdapterConfig.Targets {
+      switch targets {
+      case .allLinear:
+        .modules(config.modules.map { AdapterNaming.suffix(of: $0.name) }.sorted())
+      case .named(let names): .modules(Set(names).sorted())
+      case .pattern(let text): .pattern(text)
+      }
     }
-    var described = AdapterConfig(
+    var result = AdapterConfig(
       rank: rank, alpha: alpha, isRankStabilized: isRankStabilised,
-      targets: .modules(Set(names).sorted()), layers: layers.map { Set($0).sorted() },
+      targets: described(targets), layers: layers.map { Set($0).sorted() },
       baseModelName: baseModelName)
-    described.isDecomposed = isDecomposed
-    return described
+    result.isDecomposed = isDecomposed
+    result.dropout = dropout
+    result.excluded = excluded.map(described)
+    result.rankOverrides = ranks
+    result.alphaOverrides = alphas
+    return result
+  }
+
+  /// ``adapterConfig(of:baseModelName:)`` in the words that all readers of adapters know: what was
+  /// chosen by exclusions, or by an expression and layers, is listed.
+  package func writtenConfig(
+    of config: DecoderConfig, modules: [LoRAModule], baseModelName: String?
+  ) -> AdapterConfig {
+    var result = adapterConfig(of: config, baseModelName: baseModelName)
+    result.rank *= initialisation.takesFromWeights ? 2 : 1
+    result.alpha *= alphaFactor
+    var isPattern = false
+    if case .pattern = targets { isPattern = true }
+    if excluded != nil || isPattern && layers != nil {
+      result.excluded = nil
+      (result.targets, result.layers) = AdapterConfig.describing(
+        modules.map(\.path), layerCount: config.layerCount)
+    }
+    return result
   }
 }
 

@@ -10,6 +10,10 @@ package struct BaseModel: Sendable {
   package let path: String
   package let config: DecoderConfig
   package let store: TensorStore
+  /// `general.architecture` of this model's GGUF files.
+  package let ggufArchitecture: String
+  /// Its GGUF files keep the rows of q and k interleaved by pairs.
+  package let ggufInterleavesHeads: Bool
   private let digestOfFiles: @Sendable () -> String
 
   /// Opens a Hugging Face folder (config.json and safetensors, single or sharded) or a GGUF file.
@@ -56,6 +60,9 @@ package struct BaseModel: Sendable {
         StoredTensor(name: name, shape: view.shape, format: format, bytes: view.bytes))
     }
     self.path = folder
+    // llama.cpp's converter calls a family without an architecture of its own a Llama.
+    ggufArchitecture = family.ggufArchitecture ?? "llama"
+    ggufInterleavesHeads = family.ggufInterleavesHeads
     self.config = config
     store = try TensorStore(path: folder, tensors: tensors, owner: checkpoint)
     digestOfFiles = { checkpoint.digest() }
@@ -76,6 +83,8 @@ package struct BaseModel: Sendable {
       headSize: config.headSize, interleavesHeads: family.ggufInterleavesHeads)
     self.path = path
     self.config = config
+    ggufArchitecture = settings.architecture
+    ggufInterleavesHeads = family.ggufInterleavesHeads
     store = try TensorStore(
       path: path, tensors: tensors, normCorrection: -config.normOffset, owner: file)
     digestOfFiles = { file.digest() }

@@ -37,6 +37,14 @@ package struct ConfigFields {
     return count
   }
 
+  /// A whole number above 0 that must be there where the family has none of its own.
+  package mutating func count(_ name: String, orElse known: Int?) throws(ModelError) -> Int {
+    guard let count = try count(name) ?? known else {
+      throw missing(name, "a whole number above 0")
+    }
+    return count
+  }
+
   /// A finite number above 0, or nil if absent.
   package mutating func positive(_ name: String) throws(ModelError) -> Double? {
     guard let value = value(name) else { return nil }

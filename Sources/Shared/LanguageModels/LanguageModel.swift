@@ -10,6 +10,7 @@ package final class LanguageModel {
   package let device: any Device
   /// The adapters; nil for the base model alone.
   package let lora: LoRAParameters?
+  let store: TensorStore
   private let weights: DecoderWeights
   private let mappedBytes: Int
   private var decoder: Decoder?
@@ -27,6 +28,7 @@ package final class LanguageModel {
     self.device = device
     weights = try DecoderWeights(config: config, store: store, device: device)
     mappedBytes = store.byteCount
+    self.store = store
     lora =
       modules.isEmpty
       ? nil : try LoRAParameters(modules: modules, config: config, device: device)
@@ -104,12 +106,17 @@ package final class LanguageModel {
   /// Losses of a row's targets, and the gradients of `gradientScale` · Σ nll, added to those of the
   /// adapters.
   ///
-  /// - Parameters trainsA, trainsB: which factors get gradients.
+  /// - Parameters:
+  ///   - trainsA, trainsB: which factors get gradients.
+  ///   - dropout: of what the A factors read; one stream an example.
   package func accumulateGradients(
-    _ row: PackedRow, gradientScale: Float, trainsA: Bool = true, trainsB: Bool = true
+    _ row: PackedRow, gradientScale: Float, trainsA: Bool = true, trainsB: Bool = true,
+    dropout: RowDropout? = nil
   ) throws(ModelError) -> [TargetLoss] {
     let decoder = try decoder(rows: row.count, trains: true)
     let prepared = try decoder.prepare(row)
+    decoder.dropout = dropout.map { RowPlaces($0, row) }
+    defer { decoder.dropout = nil }
     if row.targets.isEmpty { return [] }
     decoder.trainsA = trainsA
     decoder.trainsB = trainsB
@@ -124,8 +131,10 @@ package final class LanguageModel {
   /// the rows as they are: the model computes what its base does.
   package func initialise(seed: Seed) {
     lora?.initialise(seed: seed)
-    lora?.resetMagnitudes(weights)
+    resetMagnitudes()
   }
+
+  func resetMagnitudes() { lora?.resetMagnitudes(weights) }
 
   /// The logits of every position of a row: (N, V). For tests and tools; memory N·V.
   package func logits(_ row: PackedRow) throws(ModelError) -> [Float] {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Adapters
 package import Randomness
 import Glibc
 
@@ -8,6 +9,8 @@ package enum TargetModules: Sendable, Equatable {
   case allLinear
   /// Modules whose path is an entry or ends in "." + entry, as PEFT matches a list.
   case named([String])
+  /// Modules whose whole path matches a regular expression, as PEFT matches a string.
+  case pattern(String)
 }
 
 /// What the user asks of LoRA (Hu et al. 2021, https://arxiv.org/abs/2106.09685).
@@ -22,6 +25,15 @@ package struct LoRASettings: Sendable, Equatable {
   package var isDecomposed = false
   /// Layers to adapt; nil is all of them.
   package var layers: [Int]?
+  /// Modules that get nothing although `targets` names them, matched as targets are.
+  package var excluded: TargetModules?
+  /// How new factors start.
+  package var initialisation = LoRAInitialisation.kaiming
+  /// Share of what A reads that is dropped in training.
+  package var dropout = 0.0
+  /// Ranks and alphas of their own by name or expression (`rank_pattern`, `alpha_pattern`).
+  package var ranks: [AdapterConfig.Override<Int>] = []
+  package var alphas: [AdapterConfig.Override<Double>] = []
 
   package init() {}
 
@@ -40,32 +52,47 @@ package struct LoRASettings: Sendable, Equatable {
       throw .unknownLayer(layer: layer, layerCount: config.layerCount)
     }
     if case .named(let names) = targets {
+      for name in names where Self.isOutside(name) { throw .untrainable(name: name) }
       for name in names where !matchesAnything(name, config) {
         throw .unknownTarget(name: name, known: known)
       }
     }
-    let scale = Self.scale(alpha: alpha, rank: rank, isRankStabilised: isRankStabilised)
+    let description = adapterConfig(of: config, baseModelName: nil)
+    let matcher: ModuleMatcher
+    do { matcher = try ModuleMatcher(description) } catch { throw .adapter(error) }
     var result: [LoRAModule] = []
     for layer in 0..<config.layerCount where layers?.contains(layer) ?? true {
       for (index, module) in config.modules.enumerated() {
         let path = DecoderConfig.path(layer: layer, module: module)
-        if isTarget(path) {
+        if matcher.isTarget(path) {
+          let (rank, alpha) = (matcher.rank(of: path), matcher.alpha(of: path))
+          let times = initialisation.takesFromWeights ? 2 : 1
           result.append(
             LoRAModule(
-              path: path, layer: layer, module: index, rank: rank, alpha: alpha, scale: scale,
+              path: path, layer: layer, module: index, rank: times * rank,
+              alpha: alpha * alphaFactor,
+              scale: Self.scale(alpha: alpha, rank: rank, isRankStabilised: isRankStabilised),
               inputs: config.inputs(of: module.stage), outputs: module.outputs,
               isDecomposed: isDecomposed))
+          result[result.count - 1].frozenRank = times == 2 ? rank : 0
+          result[result.count - 1].hasDropout = dropout > 0
         }
       }
+    }
+    if result.isEmpty, case .pattern(let text) = targets {
+      throw .unknownTarget(name: text, known: known)
     }
     return result
   }
 
-  private func isTarget(_ path: String) -> Bool {
-    switch targets {
-    case .allLinear: true
-    case .named(let names): names.contains { path == $0 || path.hasSuffix("." + $0) }
-    }
+  /// What alpha is multiplied with so that the scale stays when the rank doubles.
+  var alphaFactor: Double {
+    initialisation.takesFromWeights ? (isRankStabilised ? 2.squareRoot() : 2) : 1
+  }
+
+  /// Whether a target is one of the tables outside of the layers.
+  private static func isOutside(_ name: String) -> Bool {
+    ["embed_tokens", "lm_head", "wte", "embed_out"].contains(AdapterNaming.suffix(of: name))
   }
 
   private func matchesAnything(_ name: String, _ config: DecoderConfig) -> Bool {
@@ -93,6 +120,10 @@ package struct LoRAModule: Sendable, Equatable {
   package let outputs: Int
   /// With trained lengths of the rows of W + scale·B·A (DoRA).
   package let isDecomposed: Bool
+  /// The last so many of the ranks stay as they start.
+  package var frozenRank = 0
+  /// Training drops some of what A reads.
+  package var hasDropout = false
 
   package init(
     path: String, layer: Int, module: Int, rank: Int, alpha: Double, scale: Float, inputs: Int,
@@ -110,7 +141,7 @@ package struct LoRAModule: Sendable, Equatable {
     self.isDecomposed = isDecomposed
   }
 
-  /// Trained values: A, B and, with DoRA, magnitudes.
+  /// Values: A, B and, with DoRA, magnitudes.
   package var parameterCount: Int { rank * (inputs + outputs) + (isDecomposed ? outputs : 0) }
 
   /// A (rank, inputs) uniform in ±1/√inputs, from a stream of this module's own, so that adapting

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Adapters
 package import Compute
 package import GGUF
 package import Safetensors
@@ -38,6 +39,10 @@ package enum ModelError: Error, Equatable {
   case unknownLayer(layer: Int, layerCount: Int)
   /// An adapter's module, rank or shape does not fit the base model.
   case adapterMismatch(module: String, expected: String, found: String)
+  /// A LoRA target outside of the layers: an embedding or the output head.
+  case untrainable(name: String)
+  /// An adapter's settings were refused.
+  case adapter(AdapterError.Problem)
   /// A setting of an adapter that the decoder does not know.
   case unsupportedAdapter(field: String, value: String)
   /// A token id outside the vocabulary.
@@ -56,7 +61,7 @@ extension ModelError: Diagnosable {
     case .safetensors(let error): error.category
     case .gguf(let error): error.category
     case .device(let error): error.category
-    case .unknownTarget, .unknownLayer: .usage
+    case .unknownTarget, .unknownLayer, .untrainable, .adapter: .usage
     }
   }
 
@@ -101,6 +106,9 @@ extension ModelError: Diagnosable {
       "layer \(layer) does not exist: the model has layers 0 to \(count - 1)"
     case .adapterMismatch(let module, let expected, let found):
       "adapter module \"\(module)\": expected \(expected), found \(found)"
+    case .untrainable(let name):
+      "\"\(name)\" is no linear map of a layer: embeddings and the output head are not trained"
+    case .adapter(let problem): AdapterError(problem, path: "").message
     case .unsupportedAdapter(let field, let value):
       "adapter setting \"\(field)\" = \(value) is not supported"
     case .tokenOutsideVocabulary(let token, let vocabulary):
@@ -114,6 +122,7 @@ extension ModelError: Diagnosable {
     case .safetensors(let error): error.hint
     case .gguf(let error): error.hint
     case .device(let error): error.hint
+    case .untrainable: "adapt the layers: --target-modules all-linear"
     default: nil
     }
   }

@@ -29,6 +29,7 @@ package enum FamilyCatalog {
     Mistral.self,
     Qwen2.self,
     Qwen3.self,
+    Gemma.self,
     Gemma2.self,
     Gemma3.self,
     SmolLM3.self,

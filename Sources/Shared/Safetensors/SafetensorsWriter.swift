@@ -11,6 +11,14 @@ package struct OutputTensor: Sendable {
   enum Content: Sendable {
     case floats([Float])
     case bytes([UInt8])
+    case pieces(Pieces)
+  }
+
+  /// Made on demand, from one thread at a time.
+  struct Pieces: @unchecked Sendable {
+    let count: Int
+    let byteCount: Int
+    let make: (Int) -> [UInt8]
   }
 
   /// An F32 tensor.
@@ -29,14 +37,28 @@ package struct OutputTensor: Sendable {
     content = .bytes(bytes)
   }
 
+  /// A tensor whose bytes are made while it is written: `pieces` parts, one after the other.
+  ///
+  /// - Parameter make: the bytes of part `0 ..< pieces`, all together as many as the shape says.
+  package init(
+    name: String, dtype: DType, shape: [Int], pieces: Int, make: @escaping (Int) -> [UInt8]
+  ) {
+    self.name = name
+    self.dtype = dtype
+    self.shape = shape
+    content = .pieces(
+      Pieces(count: pieces, byteCount: shape.reduce(dtype.byteCount, *), make: make))
+  }
+
   package var byteCount: Int {
     switch content {
     case .floats(let values): values.count * 4
     case .bytes(let values): values.count
+    case .pieces(let pieces): pieces.byteCount
     }
   }
 
-  /// Calls `body` with the tensor's bytes.
+  /// Calls `body` with the tensor's bytes, several times where they are made in pieces.
   package func withBytes<Failure: Error>(
     _ body: (UnsafeRawBufferPointer) throws(Failure) -> Void
   ) throws(Failure) {
@@ -48,6 +70,13 @@ package struct OutputTensor: Sendable {
     case .bytes(let values):
       try values.withUnsafeBufferPointer { (buffer) throws(Failure) in
         try body(UnsafeRawBufferPointer(buffer))
+      }
+    case .pieces(let pieces):
+      for index in 0..<pieces.count {
+        let values = pieces.make(index)
+        try values.withUnsafeBufferPointer { (buffer) throws(Failure) in
+          try body(UnsafeRawBufferPointer(buffer))
+        }
       }
     }
   }

@@ -42,6 +42,8 @@ package final class Optimizer {
 
   private let lora: LoRAParameters
   private let device: any Device
+  /// Where factors are trained (see ``FrozenRanks``); nil where they are everywhere.
+  private let frozenRanks: FrozenRanks?
   /// The negated factors at the start of the round, and room for a term; only for FedProx.
   private let proximal: (start: Buffer, term: Buffer)?
 
@@ -56,6 +58,7 @@ package final class Optimizer {
     func allocate(_ label: String) throws(TrainingError) -> Buffer {
       do { return try device.allocate(count, label: label) } catch { throw .model(.device(error)) }
     }
+    frozenRanks = try FrozenRanks(lora, device)
     firstMoment = try allocate("first moments")
     secondMoment = try allocate("second moments")
     if settings.proximal > 0 {
@@ -94,6 +97,7 @@ package final class Optimizer {
       if settings.frozen == .a { device.fill(rangeA(lora.gradients), with: 0) }
       if settings.frozen == .b { device.fill(rangeB(lora.gradients), with: 0) }
     }
+    frozenRanks?.clear(lora.gradients)
     let norm = device.sumOfSquares(lora.gradients).squareRoot()
     guard norm.isFinite else { return norm }
     let factor = GradientClipping.factor(norm: norm, maximum: settings.clip)
@@ -104,6 +108,7 @@ package final class Optimizer {
     if lora.countMagnitude > 0 {
       update(rangeMagnitude, learningRate: learningRate * settings.loraPlusRatio)
     }
+    if settings.weightDecay != 0 { frozenRanks?.restore() }
     lora.markChanged()
     return norm
   }

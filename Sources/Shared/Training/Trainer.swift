@@ -25,6 +25,9 @@ package final class Trainer {
   private let lora: LoRAParameters
   private let rows: Int
   private let base: String
+  private let dropout: RunDropout?
+  /// Records of all steps before a step.
+  private let firstNumbers: [Int]
   /// What identifies this run: the same text for the same model, records and settings.
   private let run: String
 
@@ -32,10 +35,12 @@ package final class Trainer {
   ///   - model: holds the factors to start from.
   ///   - rows: longest packed row, tokens; longer records are rows of their own.
   ///   - parent: digest of the adapter that training starts from.
+  ///   - dropout: masks of the run; nil without dropout.
   /// - Throws: ``TrainingError/nothingToTrain``, ``TrainingError/model(_:)``.
   package init(
     model: LanguageModel, plan: TrainingPlan, schedule: LearningRateSchedule,
-    settings: OptimizerSettings, rows: Int, baseDigest: String, parent: String?
+    settings: OptimizerSettings, rows: Int, baseDigest: String, parent: String?,
+    dropout: RunDropout? = nil
   ) throws(TrainingError) {
     guard let lora = model.lora else { throw .nothingToTrain }
     self.model = model
@@ -43,6 +48,10 @@ package final class Trainer {
     self.plan = plan
     self.schedule = schedule
     self.rows = rows
+    self.dropout = dropout
+    var numbers = [0]
+    for step in plan.steps { numbers.append((numbers.last ?? 0) + step.count) }
+    firstNumbers = numbers
     base = baseDigest
     optimizer = try Optimizer(lora: lora, device: model.device, settings: settings)
     run = Self.identity(
@@ -113,7 +122,8 @@ package final class Trainer {
     do {
       losses = try model.accumulateGradients(
         row, gradientScale: scale, trainsA: optimizer.settings.trainsA,
-        trainsB: optimizer.settings.trainsB)
+        trainsB: optimizer.settings.trainsB,
+        dropout: dropout?.row(examples.indices.map { firstNumbers[stepsDone] + $0 }))
     } catch {
       throw .model(error)
     }

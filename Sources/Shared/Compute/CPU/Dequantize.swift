@@ -18,6 +18,19 @@ func expandRows(
   }
 }
 
+extension HostMatrix {
+  /// One row (in matrix order) as float32.
+  package func floats(row: Int) -> [Float] {
+    precondition(row >= 0 && row < rows, "row outside matrix")
+    return [Float](unsafeUninitializedCapacity: columns) { values, count in
+      if let start = values.baseAddress {
+        expandRows(of: self, first: row, count: 1, into: start)
+      }
+      count = columns
+    }
+  }
+}
+
 /// One row of `columns` values from its bytes.
 func expandRow(
   _ bytes: UnsafeRawPointer, format: WeightFormat, into y: UnsafeMutablePointer<Float>,

@@ -12,6 +12,8 @@ final class Decoder {
   /// Which factors get gradients.
   var trainsA = true
   var trainsB = true
+  /// Dropout on what the A factors read, in training.
+  var dropout: RowPlaces?
   /// Where the time of the passes since ``takeProfile()`` went, but for what lies between.
   var profile = StepProfile()
   private var ropeTables: [RopeTable]

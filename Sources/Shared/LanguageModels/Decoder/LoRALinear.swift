@@ -18,9 +18,10 @@ extension Decoder {
     let frozen = weights.layers[layer]
     let group = lora?.group(layer: layer, stage: stage)
     if let group {
+      let input = dropped(x, layer, stage, rows: rows, width: group.inputs)
       profile.measure(.adapters) {
         device.lowRankDown(
-          hidden, x: x, a: group.a, rows: rows, inputs: group.inputs, rank: group.rank)
+          hidden, x: input, a: group.a, rows: rows, inputs: group.inputs, rank: group.rank)
       }
     }
     for (projection, y) in outputs {
@@ -48,6 +49,18 @@ extension Decoder {
           offset: part.offset, stride: group.rank, scale: part.scale)
       }
     }
+  }
+
+  /// What the A factors of a stage read: x itself, or what dropout leaves of it.
+  private func dropped(
+    _ x: Buffer, _ layer: Int, _ stage: Stage, rows: Int, width: Int
+  ) -> Buffer {
+    guard let dropout else { return x }
+    let result = workspace.scratch(.dropped, rows: rows, width: width)
+    device.dropout(
+      result, x: x, places: dropout.places(rows: rows), columns: width,
+      mask: dropout.mask(layer: layer, stage: stage), accumulate: false)
+    return result
   }
 
   /// z (N, O) = x·Wᵀ + s·h·Bᵀ, without gain and bias.
@@ -115,6 +128,27 @@ extension Decoder {
       }
     }
     guard let group, let dHidden, let input else { return }
+    if let dropout {
+      let places = dropout.places(rows: rows)
+      let mask = dropout.mask(layer: layer, stage: stage)
+      profile.measure(.adapters) {
+        device.lowRankDownBackward(
+          dx: nil, dA: trainsA ? group.dA : nil, dHidden: dHidden,
+          x: dropped(input, layer, stage, rows: rows, width: group.inputs), a: group.a,
+          rows: rows, inputs: group.inputs, rank: group.rank)
+      }
+      guard let dx else { return }
+      let dDropped = workspace.scratch(.dropped, rows: rows, width: group.inputs)
+      device.fill(dDropped, with: 0)
+      profile.measure(.adapters) {
+        device.lowRankDownBackward(
+          dx: dDropped, dA: nil, dHidden: dHidden, x: input, a: group.a, rows: rows,
+          inputs: group.inputs, rank: group.rank)
+      }
+      device.dropout(
+        dx, x: dDropped, places: places, columns: group.inputs, mask: mask, accumulate: true)
+      return
+    }
     profile.measure(.adapters) {
       device.lowRankDownBackward(
         dx: dx, dA: trainsA ? group.dA : nil, dHidden: dHidden, x: input, a: group.a, rows: rows,

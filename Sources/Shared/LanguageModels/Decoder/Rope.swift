@@ -8,6 +8,14 @@ package enum RopeScaling: Sendable, Equatable {
   case linear(factor: Double)
   /// Llama 3.1: long waves are slowed by `factor`, short ones kept, those between blended.
   case llama3(factor: Double, lowFactor: Double, highFactor: Double, originalContext: Int)
+  /// Dynamic NTK: an example of L > `context` tokens has the base θ·(factor·L/context - (factor -
+  /// 1))^(d/(d-2)); shorter ones have θ.
+  case dynamic(factor: Double, context: Int)
+  /// YaRN (Peng et al. 2023, https://arxiv.org/abs/2309.00071): frequencies of more than `fastTurns`
+  /// turns in the original context are kept, those of less than `slowTurns` divided by `factor`, those
+  /// between blended; the bounds are whole indices if it `rounds`.
+  case yarn(
+    factor: Double, fastTurns: Double, slowTurns: Double, originalContext: Int, rounds: Bool)
   /// Frequency i divided by `divisors[i]` (llama.cpp's rope_freqs tensor).
   case divisors([Float])
   /// LongRoPE (Ding et al. 2024, https://arxiv.org/abs/2402.13753): frequency i divided by `short[i]`
@@ -40,6 +48,18 @@ package struct RopeConfig: Sendable, Equatable {
     return (0..<rotarySize / 2).map { scaled(Float(1 / wave($0)), at: $0) }
   }
 
+  /// What an example of `length` tokens uses; nil where that is the same for all lengths.
+  package func inverseFrequencies(length: Int) -> [Float]? {
+    guard case .dynamic(let factor, let context) = scaling, length > context, rotarySize > 2 else {
+      return nil
+    }
+    let growth = factor * Double(length) / Double(context) - (factor - 1)
+    var stretched = self
+    stretched.theta = theta * pow(growth, Double(rotarySize) / Double(rotarySize - 2))
+    stretched.scaling = .none
+    return stretched.inverseFrequencies
+  }
+
   /// What examples longer than the context use instead, where they differ from others.
   package var longExamples: (context: Int, inverseFrequencies: [Float])? {
     guard case .longRope(_, let long, let context) = scaling else { return nil }
@@ -57,7 +77,18 @@ package struct RopeConfig: Sendable, Equatable {
 
   private func scaled(_ frequency: Float, at index: Int) -> Float {
     switch scaling {
-    case .none, .longRope: return frequency
+    case .none, .longRope, .dynamic: return frequency
+    case .yarn(let factor, let fast, let slow, let original, let rounds):
+      // The index whose wave turns so often in the original context.
+      func place(_ turns: Double) -> Double {
+        Double(rotarySize) * log(Double(original) / (turns * 2 * Double.pi)) / (2 * log(theta))
+      }
+      let low = max(rounds ? place(fast).rounded(.down) : place(fast), 0)
+      let high = min(rounds ? place(slow).rounded(.up) : place(slow), Double(rotarySize - 1))
+      let width = high == low ? 0.001 : high - low
+      let stretched = min(1, max(0, (Double(index) - low) / width))
+      let exact = 1 / wave(index)
+      return Float(exact / factor * stretched + exact * (1 - stretched))
     case .linear(let factor): return Float(Double(frequency) / factor)
     case .divisors(let divisors): return frequency / divisors[index]
     case .llama3(let factor, let low, let high, let original):
@@ -73,12 +104,14 @@ package struct RopeConfig: Sendable, Equatable {
 /// Cosines and sines by position, for packed rows whose positions restart at every example.
 struct RopeTable {
   let half: Int
+  private let config: RopeConfig
   private var angles: RopeAngles
   /// Examples with more tokens than this take `longAngles`.
   private let context: Int
   private var longAngles: RopeAngles?
 
   init(_ config: RopeConfig) {
+    self.config = config
     let factor = config.attentionFactor
     angles = RopeAngles(frequencies: config.inverseFrequencies, factor: factor)
     half = config.rotarySize / 2
@@ -95,7 +128,10 @@ struct RopeTable {
     result.sines.reserveCapacity(count)
     for (start, end) in zip(starts, starts.dropFirst()) {
       let length = Int(end) - Int(start)
-      if length > context, longAngles != nil {
+      if let frequencies = config.inverseFrequencies(length: length) {
+        var own = RopeAngles(frequencies: frequencies, factor: config.attentionFactor)
+        own.append(length, to: &result)
+      } else if length > context, longAngles != nil {
         longAngles?.append(length, to: &result)
       } else {
         angles.append(length, to: &result)

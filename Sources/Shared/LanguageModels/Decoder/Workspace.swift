@@ -20,6 +20,8 @@ final class Workspace {
     case dHidden
     /// Inverse RMS of a row, where it is not kept.
     case inverseRMS
+    /// What dropout leaves of an adapter's input, and its gradient; only with dropout.
+    case dropped
     /// A projection before its gain, and its gradient; only with DoRA.
     case product
   }
@@ -123,6 +125,9 @@ final class Workspace {
         case .dKey, .dValue: backward * keyValue
         case .dHidden: backward * rank
         case .inverseRMS: 1
+        case .dropped:
+          modules.contains { $0.hasDropout }
+            ? backward * (Stage.allCases.map(config.inputs(of:)).max() ?? 0) : 0
         case .product:
           modules.contains { $0.isDecomposed }
             ? Projection.allCases.map(config.outputs(of:)).max() ?? 0 : 0

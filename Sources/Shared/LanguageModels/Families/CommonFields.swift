@@ -10,6 +10,13 @@ struct FamilyDefaults {
   var headSize: Int?
   var activation = GateActivation.silu
   var tiesHead = false
+  /// Sizes that a file may leave out.
+  var headCount: Int?
+  var keyValueHeadCount: Int?
+  var vocabularySize: Int?
+  var maximumContext = 2048
+  /// `gelu` means its approximation by tanh.
+  var geluIsTanh = false
   var queryKeyValueBias = false
   var outputBias = false
   var feedForwardBias = false
@@ -31,8 +38,8 @@ enum CommonFields {
     _ fields: inout ConfigFields, family: String, _ defaults: FamilyDefaults = FamilyDefaults()
   ) throws(ModelError) -> DecoderConfig {
     let hidden = try fields.requiredCount("hidden_size")
-    let heads = try fields.requiredCount("num_attention_heads")
-    let keyValueHeads = try fields.count("num_key_value_heads") ?? heads
+    let heads = try fields.count("num_attention_heads", orElse: defaults.headCount)
+    let keyValueHeads = try fields.count("num_key_value_heads") ?? defaults.keyValueHeadCount ?? heads
     let intermediate = try fields.requiredCount("intermediate_size")
     let layers = try fields.requiredCount("num_hidden_layers")
     let headSize = try headSize(&fields, hidden: hidden, heads: heads, defaults)
@@ -44,15 +51,16 @@ enum CommonFields {
     guard layers <= 1 << 16 else {
       throw fields.bad("num_hidden_layers", "at most 65536", .integer(layers))
     }
-    let context = try fields.count("max_position_embeddings") ?? 2048
+    let context = try fields.count("max_position_embeddings") ?? defaults.maximumContext
     let rope = try Self.rope(&fields, headSize: headSize, maximumContext: context, defaults)
     return DecoderConfig(
-      family: family, vocabularySize: try fields.requiredCount("vocab_size"), hiddenSize: hidden,
+      family: family, vocabularySize: try fields.count("vocab_size", orElse: defaults.vocabularySize),
+      hiddenSize: hidden,
       intermediateSize: intermediate, layerCount: layers, headCount: heads,
       keyValueHeadCount: keyValueHeads, headSize: headSize, maximumContext: context,
       normEpsilon: Float(try fields.positive("rms_norm_eps") ?? 1e-6),
       hasTiedHead: try fields.flag("tie_word_embeddings") ?? defaults.tiesHead,
-      activation: try activation(&fields) ?? defaults.activation,
+      activation: try activation(&fields, defaults) ?? defaults.activation,
       attentionScale: 1 / Float(headSize).squareRoot(),
       windows: Array(repeating: nil, count: layers), ropes: [rope],
       ropeOfLayer: Array(repeating: 0, count: layers),
@@ -84,7 +92,7 @@ enum CommonFields {
 
   /// `hidden_act`, or `hidden_activation` of the Gemma families; nil if neither is there.
   private static func activation(
-    _ fields: inout ConfigFields
+    _ fields: inout ConfigFields, _ defaults: FamilyDefaults
   ) throws(ModelError) -> GateActivation? {
     let second = try fields.text("hidden_activation")
     let first = try fields.text("hidden_act")
@@ -92,6 +100,7 @@ enum CommonFields {
     case nil: return nil
     case "silu", "swish": return .silu
     case "gelu_pytorch_tanh", "gelu_new": return .geluTanh
+    case "gelu" where defaults.geluIsTanh: return .geluTanh
     case let other?:
       throw fields.unsupported(second == nil ? "hidden_act" : "hidden_activation", .string(other))
     }

@@ -12,6 +12,11 @@ package enum Gemma3: ModelFamily {
     var defaults = FamilyDefaults()
     defaults.theta = 1e6
     defaults.ropeLayerType = "full_attention"
+    // The settings inside of a model that also sees say only what differs from these.
+    defaults.headCount = 8
+    defaults.keyValueHeadCount = 4
+    defaults.vocabularySize = 262_208
+    defaults.maximumContext = 131_072
     var config = try Gemma2.base(&fields, family: modelType, defaults)
     config.hasHeadNorms = true
     config.logitSoftcap = try fields.positive("final_logit_softcapping").map { Float($0) }

@@ -43,6 +43,8 @@ extension CommonFields {
     var rope = RopeConfig(theta: theta, rotarySize: rotary)
     if type == "longrope" || defaults.oldNamesOfLongRope.contains(type) {
       try addLongRope(&rope, &parameters, maximumContext: maximumContext, defaults)
+    } else if type == "yarn" {
+      try addYarn(&rope, &parameters, maximumContext: maximumContext)
     } else {
       rope.scaling = try scaling(
         type, &parameters, rotarySize: rotary, maximumContext: maximumContext)
@@ -62,6 +64,11 @@ extension CommonFields {
         throw fields.missing("factor", "a number above 0")
       }
       return .linear(factor: factor)
+    case "dynamic":
+      guard let factor = try fields.positive("factor") else {
+        throw fields.missing("factor", "a number above 0")
+      }
+      return .dynamic(factor: factor, context: maximumContext)
     case "llama3":
       guard let factor = try fields.positive("factor") else {
         throw fields.missing("factor", "a number above 0")
@@ -77,6 +84,28 @@ extension CommonFields {
     default:
       throw fields.unsupported("rope_type", .string(type))
     }
+  }
+
+  /// YaRN: the context before it was stretched, how many turns in it leave a frequency alone or
+  /// stretch it in full, and the factor of cosines and sines, 0.1 · ln(factor) + 1 unless given.
+  private static func addYarn(
+    _ rope: inout RopeConfig, _ fields: inout ConfigFields, maximumContext: Int
+  ) throws(ModelError) {
+    let original = try fields.count("original_max_position_embeddings") ?? maximumContext
+    let factor = try fields.positive("factor") ?? Double(maximumContext) / Double(original)
+    let fast = try fields.positive("beta_fast") ?? 32
+    let slow = try fields.positive("beta_slow") ?? 1
+    let rounds = try fields.flag("truncate") ?? true
+    rope.scaling = .yarn(
+      factor: factor, fastTurns: fast, slowTurns: slow, originalContext: original, rounds: rounds)
+    func magnitude(_ weight: Double) -> Double {
+      factor <= 1 ? 1 : 0.1 * weight * log(factor) + 1
+    }
+    let given = try fields.positive("attention_factor")
+    let (one, all) = (try fields.positive("mscale"), try fields.positive("mscale_all_dim"))
+    var computed = magnitude(1)
+    if let one, let all { computed = magnitude(one) / magnitude(all) }
+    rope.attentionFactor = Float(given ?? computed)
   }
 
   /// Two lists of divisors, and the factor of cosines and sines for examples of any length:
