@@ -57,8 +57,6 @@ struct AggregateCommand: ToolCommand {
 
   @OptionGroup(title: "Other forms of the result") var form: ModelOutput
 
-  @OptionGroup(title: "Other forms of the result") var form: ModelOutput
-
   @Option(help: "Go on without refused adapters while this many are left (default: all).")
   var minClients: Int?
 
