@@ -82,7 +82,7 @@ import TestSupport
 
   @Test func anUnknownRopeIsRefused() {
     #expect(throws: ModelError.self) {
-      _ = try changed("rope_scaling", "{\"rope_type\":\"yarn\",\"factor\":2.0}")
+      _ = try changed("rope_scaling", "{\"rope_type\":\"proportional\",\"factor\":2.0}")
     }
     #expect(throws: ModelError.self) {
       _ = try changed(
