@@ -18,8 +18,9 @@ struct GeometricMedian: AggregationRule {
   /// Near the breakdown point each step shortens the distance by little: updates 1e30 times too long need
   /// hundreds.
   private static let maximumSteps = 5000
-  /// Largest change of a coefficient at which the steps end.
-  private static let tolerance = 1e-14
+  /// Largest relative change of a coefficient at which the steps end: that of an update 1e30 times too
+  /// long is as small as it should be only then.
+  private static let tolerance = 1e-12
 
   func aggregate(
     _ round: AggregationRound, on loop: ParallelFor
@@ -39,7 +40,7 @@ struct GeometricMedian: AggregationRule {
       let shares = zip(weights, gram.distances(to: current)).map { $0 / max(least, $1) }
       let sum = shares.reduce(0, +)
       let next = shares.map { $0 / sum }
-      let change = zip(next, current).map { abs($0 - $1) }.max() ?? 0
+      let change = zip(next, current).map { abs($0 - $1) / max($0, .leastNormalMagnitude) }.max() ?? 0
       current = next
       if change <= tolerance { break }
     }
