@@ -98,7 +98,7 @@ enum GrammarText {
   /// Witten and Bell's probabilities, written out over dictionaries, of what the other half has counted.
   @Test func likelihoodIsThatOfTheDefinition() throws {
     let model = try Self.model.get()
-    func symbols(_ text: String) -> [Character] { Array("    " + text.lowercased()) }
+    func symbols(_ text: String) -> [Character] { Array("\u{2}\u{2}\u{2}\u{2}" + text.lowercased()) }
     for text in [Self.texts[3], "Zebras never wait?"] {
       let fold = TextHash.of(text) & 1
       var counts: [String: Int] = [:]

@@ -46,6 +46,12 @@ struct CharacterModel: Sendable {
 
   /// Counts a text's n-grams.
   static func count(_ symbols: [UInt32], in counts: NGramCounts) {
+    // What stands before the first symbol is a context that symbols follow.
+    var name = root
+    for symbol in symbols.prefix(QualityTokens.padding).reversed() {
+      name = extending(name, by: symbol)
+      counts.add(name, after: nil)
+    }
     symbols.withUnsafeBufferPointer {
       forEach($0) { names, before in
         counts.add(root, after: nil)

@@ -17,7 +17,8 @@ struct QualityTokens {
 
   private static let space: UInt32 = 0x20
   private static let digit: UInt32 = 0x30
-  /// Symbols before the first one, so that it has a context.
+  /// Stands before the first symbol, so that it has a context.
+  private static let start: UInt32 = 0x02
   static let padding = CharacterModel.order - 1
 
   private enum Kind { case none, letters, number }
@@ -29,7 +30,7 @@ struct QualityTokens {
   mutating func read(_ text: String) {
     symbols.removeAll(keepingCapacity: true)
     tokens.removeAll(keepingCapacity: true)
-    for _ in 0..<Self.padding { symbols.append(Self.space) }
+    for _ in 0..<Self.padding { symbols.append(Self.start) }
     let table = ScalarTable.shared
     var text = text
     text.withUTF8 { bytes in
