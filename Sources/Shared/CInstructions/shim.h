@@ -30,6 +30,7 @@ CL_INLINE cl_floats cl_from_integers(cl_pairs x) { return __builtin_convertvecto
 
 #if defined(__AVX512F__)
 #include <immintrin.h>
+enum { cl_has_wide_vectors = 1 };
 
 // The larger, or smaller, of each pair of lanes; that of b where one of them is no number.
 CL_INLINE cl_floats cl_larger(cl_floats a, cl_floats b) {
@@ -48,6 +49,8 @@ CL_INLINE cl_floats cl_scale(cl_floats x, cl_floats n) {
 }
 
 #else
+enum { cl_has_wide_vectors = 0 };
+
 CL_INLINE cl_floats cl_larger(cl_floats a, cl_floats b) {
   for (int i = 0; i < 16; i++) a[i] = a[i] > b[i] ? a[i] : b[i];
   return a;

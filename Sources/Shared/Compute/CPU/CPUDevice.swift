@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import Glibc
 
-/// The processor: kernels on vectors of 16 floats, products by OpenBLAS, spread over threads.
+/// The processor: kernels on vectors of 16 floats, products by its own or OpenBLAS's, spread over threads.
 ///
 /// Work is cut into tiles by its shape alone, and each tile is computed by one thread in a fixed
 /// order, so results are the same bits for any number of threads.
@@ -53,7 +53,8 @@ package final class CPUDevice: Device {
 
   package var summary: String {
     let products = precision == .bfloat16 ? "bfloat16 (avx512_bf16), else float32" : "float32"
-    return "cpu: \(products), \(loop.threads) threads, \(blas.configuration), core \(blas.core)"
+    let own = Processor.hasWideVectors ? "own kernels (avx512), " : ""
+    return "cpu: \(products), \(loop.threads) threads, \(own)\(blas.configuration), core \(blas.core)"
   }
 
   /// `count` floats for each worker, valid until the next call.

@@ -142,25 +142,21 @@ extension CPUDevice {
     let source = source(head)
     let rows = min(tiles.rows, targets.count)
     let packedRows =
-      precision == .bfloat16 ? PairTiles.packedRows(rows, terms: channels) : 0
+      usesCells(head: head) ? CellTiles.packedRows(rows, cells: precision.cells(channels)) : 0
     var shared = ScratchCursor(
       sharedScratch(
         rows * tiles.stride + ScratchCursor.padded(packedRows)
           + (dHidden == nil ? 0 : tiles.groups * ScratchCursor.padded(rows * channels)),
         for: .logits))
     let logits = shared.take(rows * tiles.stride)
-    let packed = shared.takePairs(packedRows)
+    let packed = shared.takeCells(packedRows)
     let partials = shared.next
     var losses = [TargetLoss](
       repeating: TargetLoss(nll: 0, isTop: false), count: targets.count)
     for first in stride(from: 0, to: targets.count, by: tiles.rows) {
       let chunk = first..<min(targets.count, first + tiles.rows)
-      if precision == .bfloat16 {
-        pairHeadForward(
-          logits, hidden + first * channels, source, tiles, rows: chunk.count, packed: packed)
-      } else {
-        headForward(logits, hidden + first * channels, source, tiles, rows: chunk.count)
-      }
+      headForward(
+        logits, hidden + first * channels, source, tiles, rows: chunk.count, packed: packed)
       losses.withUnsafeMutableBufferPointer { losses in
         loop(chunk.count) { row, _ in
           losses[first + row] = crossEntropyRow(
@@ -178,8 +174,19 @@ extension CPUDevice {
   /// logits (rows, V) = hidden (rows, C) · headᵀ, one task a panel of the vocabulary.
   private func headForward(
     _ logits: UnsafeMutablePointer<Float>, _ hidden: UnsafePointer<Float>, _ head: WeightSource,
-    _ tiles: LossTiles, rows: Int
+    _ tiles: LossTiles, rows: Int, packed: UnsafeMutablePointer<Int32>
   ) {
+    if usesCells(head: head.matrix) {
+      switch precision {
+      case .float32:
+        cellHeadForward(
+          Float32Cell.self, logits, hidden, head, tiles, rows: rows, packed: packed)
+      case .bfloat16:
+        cellHeadForward(
+          BFloat16Pair.self, logits, hidden, head, tiles, rows: rows, packed: packed)
+      }
+      return
+    }
     let (channels, vocabulary) = (head.matrix.columns, head.matrix.rows)
     let storage = workerScratch(tiles.panel * channels, for: .weights)
     loop(tiles.panels) { [blas] index, worker in
@@ -200,10 +207,12 @@ extension CPUDevice {
   ) {
     let channels = head.matrix.columns
     let size = ScratchCursor.padded(rows * channels)
-    if precision == .bfloat16 {
-      pairHeadBackward(gradient, partials, head, tiles, rows: rows)
-    } else {
-      headPartials(gradient, partials, head, tiles, rows: rows)
+    switch (usesCells(head: head.matrix), precision) {
+    case (false, _): headPartials(gradient, partials, head, tiles, rows: rows)
+    case (true, .float32):
+      cellHeadBackward(Float32Cell.self, gradient, partials, head, tiles, rows: rows)
+    case (true, .bfloat16):
+      cellHeadBackward(BFloat16Pair.self, gradient, partials, head, tiles, rows: rows)
     }
     loop.chunks(of: rows * channels, by: elementChunk) { range in
       let (start, count) = (range.lowerBound, range.count)

@@ -3,7 +3,8 @@
 // y = x · wᵀ and dx = dy · w for frozen w (O, I).
 //
 // A weight panel is expanded to float32 once a call, by all threads, and then multiplied with all
-// rows; the product is cut into tiles of the output, each one call of OpenBLAS.
+// rows; the product is cut into tiles of the output, each one call of OpenBLAS or done by the kernels
+// of CellLinear.swift.
 
 /// How a product is cut; a function of its shape alone.
 private enum LinearTiles {
@@ -32,8 +33,16 @@ extension CPUDevice {
   package func linearForward(_ y: Buffer, x: Buffer, weight: Matrix, rows: Int, accumulate: Bool) {
     let (inputs, outputs) = (weight.columns, weight.rows)
     let (y, x) = (y.values(rows * outputs), x.values(rows * inputs))
-    if precision == .bfloat16 {
-      return pairLinearForward(y, x, weight, rows: rows, accumulate: accumulate)
+    if usesCells(weight) {
+      switch precision {
+      case .float32:
+        cellLinearForward(
+          Float32Cell.self, y, x, weight, rows: rows, accumulate: accumulate)
+      case .bfloat16:
+        cellLinearForward(
+          BFloat16Pair.self, y, x, weight, rows: rows, accumulate: accumulate)
+      }
+      return
     }
     forEachPanel(weight) { panel, w in
       tiles(rows, panel.count) { [blas] rows, columns in
@@ -53,8 +62,16 @@ extension CPUDevice {
     let (inputs, outputs) = (weight.columns, weight.rows)
     let (dx, dy) = (dx.values(rows * inputs), dy.values(rows * outputs))
     if outputs == 0, !accumulate { dx.update(repeating: 0, count: rows * inputs) }
-    if precision == .bfloat16 {
-      return pairLinearBackward(dx, dy, weight, rows: rows, accumulate: accumulate)
+    if usesCells(weight) {
+      switch precision {
+      case .float32:
+        cellLinearBackward(
+          Float32Cell.self, dx, dy, weight, rows: rows, accumulate: accumulate)
+      case .bfloat16:
+        cellLinearBackward(
+          BFloat16Pair.self, dx, dy, weight, rows: rows, accumulate: accumulate)
+      }
+      return
     }
     forEachPanel(weight) { panel, w in
       // Panels follow one another, so each value of dx gets its terms in the order of w's rows.

@@ -3,17 +3,17 @@
 // What the two directions of attention with bfloat16 products share: packed keys and queries, and the
 // products of a tile. Tiles, masks and the order of tasks are those of float32.
 
-/// Pairs from one row of attention weights, in pairs along the keys, to the next.
+/// Cells from one row of attention weights, in pairs along the keys, to the next.
 let weightStride = 144
 
 extension AttentionGeometry {
-  /// Pairs of a head's values.
-  var headPairs: Int { PairTiles.pairs(headSize) }
-  /// Pairs of all keys in panels [pairs][32], for each head.
+  /// Cells of a head's values.
+  var headPairs: Int { BFloat16Pair.cells(headSize) }
+  /// Cells of all keys in panels [pairs][32], for each head.
   var pairPanels: Int { keyValueHeads * panels * blockColumns * headPairs }
-  /// Pairs of all keys, two rows to a row of ``paddedSize`` pairs, for each head.
+  /// Cells of all keys, two rows to a row of ``paddedSize`` pairs, for each head.
   var pairRows: Int { keyValueHeads * panels * blockColumns / 2 * paddedSize }
-  /// Pairs of a tile of queries, in panels or in rows of pairs.
+  /// Cells of a tile of queries, in panels or in rows of pairs.
   var tileQueryPairs: Int { (tileRows + blockRows) * max(headPairs, paddedSize / 2) }
 
   func pairPanelOffset(_ panel: Int, head: Int) -> Int {
@@ -48,13 +48,13 @@ extension CPUDevice {
         let panel = example.firstPanel + index
         if let panels {
           var cursor = ScratchCursor(storage[worker])
-          let packed = cursor.takePairs(blockColumns * stride)
+          let packed = cursor.takeCells(blockColumns * stride)
           for key in 0..<keys {
             packPairs(packed + key * stride, from: from + key * geometry.keyStride, terms: D)
           }
-          packPairPanel(
+          packCellPanel(
             panels + geometry.pairPanelOffset(panel, head: head), width: blockColumns, from: packed,
-            stride: stride, rows: keys, pairs: pairs)
+            stride: stride, rows: keys, cells: pairs)
         }
         if let rows {
           let to = rows + geometry.pairRowOffset(panel, head: head)
@@ -80,7 +80,7 @@ private func zipRows(
     to.update(repeating: 0, count: geometry.paddedSize)
     return
   }
-  zipPairRows(to, panelStride: blockColumns, first, second, columns: geometry.headSize)
+  zipRows(BFloat16Pair.self, to, panelStride: blockColumns, first, second, columns: geometry.headSize)
 }
 
 /// Where a block of queries, or of their gradients, is packed for products of pairs.
@@ -119,14 +119,14 @@ struct PackedQueries {
           packPairs(pairs + (r &- first &+ part) &* stride, from: to, terms: D)
         }
         if let rows {
-          zipPairRows(
-            rows + r / 2 &* geometry.paddedSize, panelStride: blockColumns, floats,
+          zipRows(
+            BFloat16Pair.self, rows + r / 2 &* geometry.paddedSize, panelStride: blockColumns, floats,
             floats + floatStride, columns: D)
         }
       }
-      packPairPanel(
+      packCellPanel(
         panels + first &* geometry.headPairs, width: blockRows, from: pairs, stride: stride,
-        rows: height, pairs: geometry.headPairs)
+        rows: height, cells: geometry.headPairs)
     }
   }
 }
@@ -139,8 +139,8 @@ func pairPanelProduct(
 ) {
   for column in stride(from: 0, to: mask.columns, by: blockColumns) {
     for row in stride(from: 0, to: mask.rows, by: blockRows) where column < mask.seenColumns(row) {
-      multiplyPairs(
-        s + (row &* tileStride &+ column), columnsOfC: tileStride, rows: blockRows,
+      multiplyCells(
+        BFloat16Pair.self, s + (row &* tileStride &+ column), columnsOfC: tileStride, rows: blockRows,
         accumulate: false, a + row &* K, rowStep: 1, step: blockRows, b + column &* K,
         columnsOfB: blockColumns, K: K)
     }
@@ -155,10 +155,10 @@ func pairTileProduct(
 ) {
   for column in stride(from: 0, to: D, by: blockColumns) {
     for row in stride(from: 0, to: mask.rows, by: blockRows) {
-      multiplyPairs(
-        c + (row &* D &+ column), columnsOfC: D, rows: min(blockRows, mask.rows &- row),
+      multiplyCells(
+        BFloat16Pair.self, c + (row &* D &+ column), columnsOfC: D, rows: min(blockRows, mask.rows &- row),
         accumulate: true, w + row &* weightStride, rowStep: weightStride, step: 1, b + column,
-        columnsOfB: D, K: PairTiles.pairs(mask.seenColumns(row)))
+        columnsOfB: D, K: BFloat16Pair.cells(mask.seenColumns(row)))
     }
   }
 }
@@ -177,8 +177,8 @@ func transposedPairProduct(
       let run = skipped == 0 ? mask.rows : mask.queries
       for row in stride(from: 0, to: mask.rows, by: run) {
         let pair = (row &+ skipped) / 2
-        multiplyPairs(
-          c + (key &* D &+ column), columnsOfC: D, rows: min(blockRows, mask.columns &- key),
+        multiplyCells(
+        BFloat16Pair.self,   c + (key &* D &+ column), columnsOfC: D, rows: min(blockRows, mask.columns &- key),
           accumulate: true, w + (pair &* tileStride &+ key), rowStep: 1, step: tileStride,
           b + (pair &* D &+ column), columnsOfB: D, K: (run &- skipped) / 2)
       }

@@ -47,19 +47,19 @@ private struct PairBackwardScratch {
     let rows = geometry.tileRows + blockRows
     var cursor = ScratchCursor(start)
     func queries() -> PackedQueries {
-      let panels = cursor.takePairs(geometry.tileQueryPairs)
-      return PackedQueries(panels: panels, rows: cursor.takePairs(geometry.tileQueryPairs))
+      let panels = cursor.takeCells(geometry.tileQueryPairs)
+      return PackedQueries(panels: panels, rows: cursor.takeCells(geometry.tileQueryPairs))
     }
     q = queries()
     dOut = queries()
-    pairs = cursor.takePairs(blockRows * ScratchCursor.padded(geometry.headPairs))
+    pairs = cursor.takeCells(blockRows * ScratchCursor.padded(geometry.headPairs))
     floats = cursor.take(2 * ScratchCursor.padded(geometry.headSize))
     dq = cursor.take(rows * geometry.paddedSize)
     scores = cursor.take(rows * tileStride)
     dP = cursor.take(rows * tileStride)
-    weightPairs = cursor.takePairs(rows / 2 * tileStride)
-    gradientPairs = cursor.takePairs(rows / 2 * tileStride)
-    gradientRows = cursor.takePairs(rows * weightStride)
+    weightPairs = cursor.takeCells(rows / 2 * tileStride)
+    gradientPairs = cursor.takeCells(rows / 2 * tileStride)
+    gradientRows = cursor.takeCells(rows * weightStride)
     logSumExp = cursor.take(rows)
     outDot = cursor.take(rows)
     count = cursor.next - start
@@ -177,7 +177,7 @@ private func pairBackwardTile(
   for r in stride(from: 0, to: mask.rows, by: 2) {
     let stored = max(mask.storedColumns(r), mask.storedColumns(r &+ 1))
     gradientRows(
-      r, scratch, seen: (seen(r), seen(r &+ 1)), columns: PairTiles.paddedColumns(stored),
+      r, scratch, seen: (seen(r), seen(r &+ 1)), columns: CellTiles.paddedColumns(stored),
       softcap: geometry.softcap)
   }
   let rowOffset = geometry.rowOffset(panel, head: task.keyValueHead)
@@ -245,9 +245,9 @@ extension CPUDevice {
       sharedScratch(
         2 * ScratchCursor.padded(geometry.pairPanels) + ScratchCursor.padded(geometry.pairRows)
           + 2 * geometry.rowFloats + (segments - 1) * partialSize, for: .attention))
-    let kPanels = shared.takePairs(geometry.pairPanels)
-    let vPanels = shared.takePairs(geometry.pairPanels)
-    let kRows = shared.takePairs(geometry.pairRows)
+    let kPanels = shared.takeCells(geometry.pairPanels)
+    let vPanels = shared.takeCells(geometry.pairPanels)
+    let kRows = shared.takeCells(geometry.pairRows)
     packKeyPairs(k, panels: kPanels, rows: kRows, geometry)
     packKeyPairs(v, panels: vPanels, rows: nil, geometry)
     let buffers = PairBackwardBuffers(

@@ -28,12 +28,12 @@ private struct PairForwardScratch {
   init(_ start: UnsafeMutablePointer<Float>, _ geometry: AttentionGeometry) {
     let rows = geometry.tileRows + blockRows
     var cursor = ScratchCursor(start)
-    q = cursor.takePairs(geometry.tileQueryPairs)
-    pairs = cursor.takePairs(blockRows * ScratchCursor.padded(geometry.headPairs))
+    q = cursor.takeCells(geometry.tileQueryPairs)
+    pairs = cursor.takeCells(blockRows * ScratchCursor.padded(geometry.headPairs))
     floats = cursor.take(2 * ScratchCursor.padded(geometry.headSize))
     out = cursor.take(rows * geometry.paddedSize)
     scores = cursor.take(rows * tileStride)
-    weights = cursor.takePairs(rows * weightStride)
+    weights = cursor.takeCells(rows * weightStride)
     maximum = cursor.take(rows)
     sum = cursor.take(rows)
     count = cursor.next - start
@@ -103,7 +103,7 @@ private func pairForwardTask(
     for r in 0..<rows {
       let (row, weights) = (scratch.scores + r &* tileStride, scratch.weights + r &* weightStride)
       let i = r % B
-      let count = PairTiles.paddedColumns(mask.storedColumns(r))
+      let count = CellTiles.paddedColumns(mask.storedColumns(r))
       let (low, high) = visibleColumns(
         task.queries.lowerBound &+ i, keys, start: task.example.lowerBound,
         window: geometry.window)
@@ -139,8 +139,8 @@ extension CPUDevice {
     var shared = ScratchCursor(
       sharedScratch(
         ScratchCursor.padded(geometry.pairPanels) + geometry.pairRows, for: .attention))
-    let panels = shared.takePairs(geometry.pairPanels)
-    let rows = shared.takePairs(geometry.pairRows)
+    let panels = shared.takeCells(geometry.pairPanels)
+    let rows = shared.takeCells(geometry.pairRows)
     packKeyPairs(k, panels: panels, rows: nil, geometry)
     packKeyPairs(v, panels: nil, rows: rows, geometry)
     let buffers = PairForwardBuffers(out: out, logSumExp: logSumExp, q: q, k: panels, v: rows)

@@ -8,6 +8,9 @@ enum Processor {
   static let hasAVX512 = ["avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512cd"]
     .allSatisfy(flags.contains)
 
+  /// The program was compiled for vectors of 16 floats.
+  static let hasWideVectors = cl_has_wide_vectors == 1
+
   /// Products of bfloat16: the processor has the instructions, and the program was compiled with them.
   static let hasBFloat16 =
     cl_has_bf16_instructions == 1 && hasAVX512 && flags.contains("avx512_bf16")

@@ -67,7 +67,7 @@ struct ScratchCursor {
   }
 
   /// Room for `count` pairs of bfloat16 numbers.
-  mutating func takePairs(_ count: Int) -> UnsafeMutablePointer<Int32> {
+  mutating func takeCells(_ count: Int) -> UnsafeMutablePointer<Int32> {
     UnsafeMutableRawPointer(take(count)).bindMemory(to: Int32.self, capacity: count)
   }
 

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Operands to bfloat16, in the order in which products of pairs read them.
+// Operands to cells, in the order in which products read them.
 
-/// A (rows, terms) in float32 to rows of pairs, block by block along the terms.
+/// A (rows, terms) in float32 to rows of cells, block by block along the terms.
 ///
-/// Pair k of row i lies in block k / depth at i·``PairTiles/rowStride`` + k mod depth; blocks follow one
+/// Cell k of row i lies in block k / depth at i·``CellTiles/rowStride`` + k mod depth; blocks follow one
 /// another. Rows up to a whole block of the product keep what was there.
-func packPairRows(
-  _ packed: UnsafeMutablePointer<Int32>, from source: UnsafePointer<Float>, stride: Int, rows: Int,
+func packCellRows<Kind: CellKind>(
+  _: Kind.Type, _ packed: UnsafeMutablePointer<Int32>, from source: UnsafePointer<Float>, stride: Int, rows: Int,
   terms: Int
 ) {
-  let pairs = PairTiles.pairs(terms)
-  let depth = PairTiles.blockDepth(pairs)
-  let rowsOfBlock = PairTiles.paddedRows(rows) &* PairTiles.rowStride
+  let cells = Kind.cells(terms)
+  let depth = CellTiles.blockDepth(cells)
+  let rowsOfBlock = CellTiles.paddedRows(rows) &* CellTiles.rowStride
   for row in 0..<rows {
     let from = source + row &* stride
-    var (k, block) = (0, packed + row &* PairTiles.rowStride)
-    while k < pairs {
-      let end = min(k &+ depth, pairs)
-      packPairs(block, from: from + 2 &* k, terms: min(terms, 2 &* end) &- 2 &* k)
+    var (k, block) = (0, packed + row &* CellTiles.rowStride)
+    while k < cells {
+      let end = min(k &+ depth, cells)
+      let first = Kind.terms &* k
+      Kind.pack(block, from: from + first, terms: min(terms, Kind.terms &* end) &- first)
       k = end
       block += rowsOfBlock
     }
@@ -40,12 +41,12 @@ func packPairs(_ packed: UnsafeMutablePointer<Int32>, from: UnsafePointer<Float>
   packed.store(neighbours(from.lanes(at: i, count: left), high), at: i / 2)
 }
 
-/// Up to `width` rows of pairs, `stride` apart, to the columns of a panel [pairs][width]; the columns of
+/// Up to `width` rows of cells, `stride` apart, to the columns of a panel [cells][width]; the columns of
 /// missing rows become 0.
 @inline(__always)
-func packPairPanel(
+func packCellPanel(
   _ panel: UnsafeMutablePointer<Int32>, width: Int, from source: UnsafePointer<Int32>, stride: Int,
-  rows: Int, pairs: Int
+  rows: Int, cells: Int
 ) {
   typealias Four = SIMD4<Int32>
   @inline(__always)
@@ -56,10 +57,10 @@ func packPairPanel(
   func store(_ four: Four, _ row: Int, _ k: Int) {
     UnsafeMutableRawPointer(panel + (k &* width &+ row)).storeBytes(of: four, as: Four.self)
   }
-  if rows < width { panel.update(repeating: 0, count: pairs &* width) }
+  if rows < width { panel.update(repeating: 0, count: cells &* width) }
   let whole = rows & ~3
-  for first in Swift.stride(from: 0, to: pairs, by: 16) {
-    let end = min(pairs, first &+ 16)
+  for first in Swift.stride(from: 0, to: cells, by: 16) {
+    let end = min(cells, first &+ 16)
     var row = 0
     while row < whole {
       var k = first
@@ -87,21 +88,21 @@ func packPairPanel(
   }
 }
 
-/// Two rows of float32 values to one row of pairs in each panel: pair (`first`[n], `second`[n]) to
+/// One or two rows of float32 values to one row of cells in each panel: (`first`[n], `second`[n]) to
 /// column n mod 32 of panel n / 32.
 ///
 /// - Parameters:
-///   - panels: row `k` of the first panel; panels are `panelStride` pairs apart.
-///   - second: nil where the number of terms is odd.
-func zipPairRows(
-  _ panels: UnsafeMutablePointer<Int32>, panelStride: Int, _ first: UnsafePointer<Float>,
+///   - panels: row `k` of the first panel; panels are `panelStride` cells apart.
+///   - second: nil where a cell holds one term, or the number of terms is odd.
+func zipRows<Kind: CellKind>(
+  _: Kind.Type, _ panels: UnsafeMutablePointer<Int32>, panelStride: Int, _ first: UnsafePointer<Float>,
   _ second: UnsafePointer<Float>?, columns: Int
 ) {
   var (n, to) = (0, panels)
   while n &+ blockColumns <= columns {
     let m = n &+ laneCount
-    to.store(zipped(first.lanes(at: n), second?.lanes(at: n) ?? .zero), at: 0)
-    to.store(zipped(first.lanes(at: m), second?.lanes(at: m) ?? .zero), at: laneCount)
+    to.store(Kind.zip(first.lanes(at: n), second?.lanes(at: n) ?? .zero), at: 0)
+    to.store(Kind.zip(first.lanes(at: m), second?.lanes(at: m) ?? .zero), at: laneCount)
     n = n &+ blockColumns
     to += panelStride
   }
@@ -111,6 +112,6 @@ func zipPairRows(
     row.lanes(at: at, count: max(0, columns &- at))
   }
   let m = n &+ laneCount
-  to.store(zipped(last(first, n), second.map { last($0, n) } ?? .zero), at: 0)
-  to.store(zipped(last(first, m), second.map { last($0, m) } ?? .zero), at: laneCount)
+  to.store(Kind.zip(last(first, n), second.map { last($0, n) } ?? .zero), at: 0)
+  to.store(Kind.zip(last(first, m), second.map { last($0, m) } ?? .zero), at: laneCount)
 }
