@@ -39,13 +39,13 @@ struct BackoffTable: Sendable {
     let high = UInt64(
       min(65535, max(0, Int((value * Self.unitsPerNat).rounded()) + Self.zero)))
     let low = UInt64(min(65535, max(0, Int((cost * Self.unitsPerNat).rounded()))))
-    slots[slot] = BackoffTable.print(of: name) << 32 | high << 16 | low
+    slots[slot] = BackoffTable.fingerprint(of: name) << 32 | high << 16 | low
     used += 1
   }
 
   /// The part of a name that is kept; never 0.
   @inline(__always)
-  private static func print(of name: UInt64) -> UInt64 { name >> 32 | 1 }
+  private static func fingerprint(of name: UInt64) -> UInt64 { name >> 32 | 1 }
 
   /// Looks names up in the table's memory.
   struct Reader {
@@ -60,11 +60,11 @@ struct BackoffTable: Sendable {
     /// The entry of `name`, or nil. ``value(of:)`` and ``cost(of:)`` read it.
     @inline(__always)
     func entry(_ name: UInt64) -> UInt64? {
-      let print = BackoffTable.print(of: name)
+      let fingerprint = BackoffTable.fingerprint(of: name)
       var slot = Int(truncatingIfNeeded: name) & mask
       while true {
         let entry = slots[slot]
-        if entry >> 32 == print { return entry }
+        if entry >> 32 == fingerprint { return entry }
         if entry == 0 { return nil }
         slot = (slot &+ 1) & mask
       }
