@@ -122,6 +122,10 @@ experiment: build $(MODEL) $(CORPUS)
 	  DEFAULT_MODEL=$(MODEL) DEFAULT_CORPUS=$(CORPUS) all && \
 	echo "computing took $$(( $$(date +%s) - start )) s"
 
+study: build $(MODEL) $(CORPUS) ## The grid axis x alpha x seed (STUDY=Experiments/study.mk), resumable, -j for more at once.
+	@$(MAKE) --no-print-directory -f Experiments/grid.mk STUDY=$(or $(STUDY),Experiments/study.mk) \
+	  DEFAULT_MODEL=$(MODEL) DEFAULT_CORPUS=$(CORPUS) all
+
 # --- the rest ------------------------------------------------------------------------------------
 
 test-interop: build $(MODEL) ## Check our adapters against transformers and PEFT (makes .venv/interop).

@@ -49,6 +49,7 @@ ARMS            ?= federated local
 TRAIN           ?= cl-train
 AGGREGATE       ?= cl-aggregate
 SCORE           ?= cl-score
+EVALUATE        ?= cl-score
 PARTITION       ?= cl-partition
 REPORT          ?= cl-report
 # Put before each client's training, for example: srun -c 8
@@ -65,6 +66,8 @@ LAST_ROUND  := $(lastword $(ROUND_IDS))
 # $(call before,ROUND): the round before, empty for the first
 before       = $(shell printf '%s\n' $(ROUND_IDS) | grep -B1 -x $(1) | head -n1 | grep -vx $(1))
 INITIAL     := $(RUN)/initial.safetensors
+# Records that were scored before, for example by a grid of experiments.
+SCORED      ?= $(RUN)/scored.jsonl
 PLAN        := $(RUN)/shards/plan.json
 HELDOUT     := $(RUN)/heldout.jsonl
 FEDERATED   := $(RUN)/arm-federated
@@ -95,7 +98,7 @@ $(RUN)/scored.jsonl: $(CORPUS) $(MODEL)
 	  --summary $(RUN)/score-summary.json --manifest $(RUN)/score-manifest.json -o $@
 
 # The plan is written last: when it is there, the shards are.
-$(PLAN): $(RUN)/scored.jsonl $(EXPERIMENT)
+$(PLAN): $(SCORED) $(EXPERIMENT)
 	$(PARTITION) $< --clients $(CLIENTS) --by $(PARTITION_BY) --method $(METHOD) --alpha $(ALPHA) \
 	  --bins $(BINS) --min-records $(MIN_RECORDS) --split $(SPLIT) --seed $(SEED) \
 	  $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(KEEP),--keep $(KEEP)) \
@@ -130,7 +133,7 @@ endef
 define evaluate
 $(1): $(2) $(3) $(MODEL)
 	@mkdir -p $$(@D)
-	$(SCORE) --model $(MODEL) $(if $(3),--adapter $(3)) --context $(CONTEXT) --signals none -j $$(THREADS) \
+	$(EVALUATE) --model $(MODEL) $(if $(3),--adapter $(3)) --context $(CONTEXT) --signals none -j $$(THREADS) \
 	  $(2) --summary $$@ -o /dev/null
 endef
 
