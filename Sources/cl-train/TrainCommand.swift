@@ -49,7 +49,7 @@ struct TrainCommand: ToolCommand {
   @Option(
     help: """
       Arithmetic of the large products: f32, or bf16, which is about twice as fast where the processor has \
-      AVX512_BF16; adapters, norms, losses and the optimizer are f32 in any case.
+      AVX512_BF16; factors, their gradients, norms, losses and the optimizer are f32 in any case.
       """)
   var precision: Precision = .float32
 
