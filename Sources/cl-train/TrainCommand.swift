@@ -42,6 +42,7 @@ struct TrainCommand: ToolCommand {
 
   @OptionGroup(title: "What is adapted") var adapter: AdapterOptions
   @OptionGroup(title: "How it is trained") var loop: LoopOptions
+  @OptionGroup(title: "Privacy") var privacy: PrivacyOptions
 
   @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
   var field: [String] = []
@@ -87,7 +88,15 @@ struct TrainCommand: ToolCommand {
     _ = try memoryBudget()
   }
 
+  /// What the optimizer does. Clipping the mean is of no use where each record's gradient is cut.
+  var optimizer: OptimizerSettings {
+    var settings = loop.optimizer(adapter)
+    if privacy.dp { settings.clip = 0 }
+    return settings
+  }
+
   mutating func run(_ tool: Tool) throws {
+    try privacy.check(loop, adapter)
     if !dryRun {
       try tool.refuseTerminal(common.output)
       try OutputCheck.canCreate(common.output)
