@@ -15,7 +15,7 @@ package struct PrivacyClaim: Sendable, Equatable {
 
   /// Reads `UNIT-level, epsilon E at delta D …`; nil for other words.
   package init?(_ text: String) {
-    let words = text.split(whereSeparator: { $0 == " " || $0 == "," })
+    let words = text.split(whereSeparator: { " ,;:".contains($0) })
     guard words.count >= 6, words[0].hasSuffix("-level"), words[1] == "epsilon",
       let epsilon = Double(words[2]), words[3] == "at", words[4] == "delta",
       let delta = Double(words[5]), epsilon >= 0, delta >= 0
