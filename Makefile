@@ -135,7 +135,7 @@ test-tokenizers: demo-deps $(MODEL) ## Check tokenizers and templates against ll
 	$(SWIFT) build $(FLAGS) --product cl-bench-tokenizers
 	@Scripts/test-tokenizers.sh $(CACHE) $(MODEL)
 
-bench: build bench-peers ## Measure kernels, training and scoring beside their limits and peers (about 25 minutes).
+bench: build bench-peers ## Measure kernels, training and scoring beside their limits and peers (about 40 minutes).
 	$(SWIFT) build $(FLAGS) --product cl-bench-kernels
 	$(BIN)/cl-bench-kernels
 	$(PYTHON) Benchmarks/training.py

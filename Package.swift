@@ -60,7 +60,7 @@ let modules = [
     "Training", layer: 6,
     imports: [
       "LanguageModels", "Compute", "Adapters", "Safetensors", "Examples", "Records", "Randomness",
-      "Streams",
+      "Streams", "Privacy",
     ]),
   Module(
     "Aggregation", layer: 5,

@@ -118,6 +118,7 @@ final class Bench {
           header(bench.device.summary, settings, memory)
         }
         try bench.linear()
+        try bench.adapted()
         try bench.lowRank()
         try bench.attention()
         try bench.loss()

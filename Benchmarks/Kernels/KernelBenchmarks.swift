@@ -38,11 +38,29 @@ extension Bench {
         let work = 2 * Double(rows) * Double(inputs) * Double(outputs)
         let name = "\(rows)x\(inputs)x\(outputs) \(model.format.rawValue)"
         report("linear forward \(name)", products, work: work) {
-          device.linearForward(b[1], x: b[0], weight: w, rows: rows, accumulate: false)
+          device.linearForward(b[1], x: b[0], weight: w, rows: rows, accumulate: false, plus: nil)
         }
         report("linear backward \(name)", products, work: work) {
-          device.linearBackward(b[0], dy: b[1], weight: w, rows: rows, accumulate: false)
+          device.linearBackward(b[0], dy: b[1], weight: w, rows: rows, accumulate: false, plus: nil)
         }
+      }
+    }
+  }
+
+  /// The same products with what an adapter adds to them.
+  func adapted() throws {
+    let (hidden, wide, rows, rank) = (model.hidden, model.intermediate, model.rows, 16)
+    try withBuffers([rows * wide, rows * wide, rows * rank, wide * rank]) { b in
+      let w = try matrix(wide, hidden, model.format)
+      let work = 2 * Double(rows) * Double(hidden + rank) * Double(wide)
+      let name = "\(rows)x\(hidden)+\(rank)x\(wide) \(model.format.rawValue)"
+      let term = LowRankTerm(hidden: b[2], stride: rank, rank: rank, factor: b[3], scale: 1e-3)
+      report("adapted forward \(name)", products, work: work) {
+        device.linearForward(b[1], x: b[0], weight: w, rows: rows, accumulate: false, plus: term)
+      }
+      let backward = 2 * Double(rows) * Double(wide + rank) * Double(hidden)
+      report("adapted backward \(name)", products, work: backward) {
+        device.linearBackward(b[0], dy: b[1], weight: w, rows: rows, accumulate: false, plus: term)
       }
     }
   }
@@ -57,19 +75,14 @@ extension Bench {
         report("low rank down \(rows)x\(width)x\(rank)", .float32, work: work) {
           device.lowRankDown(hidden, x: x, a: a, rows: rows, inputs: width, rank: rank)
         }
-        report("low rank up \(rows)x\(rank)x\(width)", .float32, work: work) {
-          device.lowRankUp(
-            y, hidden: hidden, b: a, rows: rows, outputs: width, rank: rank, offset: 0,
-            stride: rank, scale: 1e-3)
-        }
         report("low rank up backward \(rows)x\(rank)x\(width)", .float32, work: 2 * work) {
           device.lowRankUpBackward(
             dHidden: dHidden, dB: gradient, dy: y, hidden: hidden, b: a, rows: rows, outputs: width,
             rank: rank, offset: 0, stride: rank, scale: 1e-3, accumulate: false)
         }
-        report("low rank down backward \(rows)x\(width)x\(rank)", .float32, work: 2 * work) {
+        report("low rank down backward \(rows)x\(width)x\(rank)", .float32, work: work) {
           device.lowRankDownBackward(
-            dx: x, dA: gradient, dHidden: dHidden, x: y, a: a, rows: rows, inputs: width, rank: rank)
+            dA: gradient, dHidden: dHidden, x: y, rows: rows, inputs: width, rank: rank)
         }
       }
     }

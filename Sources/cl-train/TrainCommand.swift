@@ -42,6 +42,7 @@ struct TrainCommand: ToolCommand {
 
   @OptionGroup(title: "What is adapted") var adapter: AdapterOptions
   @OptionGroup(title: "How it is trained") var loop: LoopOptions
+  @OptionGroup(title: "Privacy") var privacy: PrivacyOptions
 
   @Option(help: "Name of a field in your records, for example text=body. Repeatable.")
   var field: [String] = []
@@ -49,7 +50,7 @@ struct TrainCommand: ToolCommand {
   @Option(
     help: """
       Arithmetic of the large products: f32, or bf16, which is about twice as fast where the processor has \
-      AVX512_BF16; adapters, norms, losses and the optimizer are f32 in any case.
+      AVX512_BF16; factors, their gradients, norms, losses and the optimizer are f32 in any case.
       """)
   var precision: Precision = .float32
 
@@ -87,7 +88,15 @@ struct TrainCommand: ToolCommand {
     _ = try memoryBudget()
   }
 
+  /// What the optimizer does. Clipping the mean is of no use where each record's gradient is cut.
+  var optimizer: OptimizerSettings {
+    var settings = loop.optimizer(adapter)
+    if privacy.dp { settings.clip = 0 }
+    return settings
+  }
+
   mutating func run(_ tool: Tool) throws {
+    try privacy.check(loop, adapter)
     if !dryRun {
       try tool.refuseTerminal(common.output)
       try OutputCheck.canCreate(common.output)

@@ -12,6 +12,8 @@ import Training
 /// The records to train on, in the steps that take them, and where they came from.
 struct TrainRecords {
   let plan: TrainingPlan
+  /// nil without record-level privacy.
+  let privacy: RecordPrivacy?
   /// Paths as given; `-` is standard input.
   let inputs: [String]
   /// Those of them that cannot be read again, with what was read; only for a manifest.
@@ -39,9 +41,18 @@ struct TrainRecords {
     var path = ["round-\(options.round)"]
     if let client = options.client { path.append("client-\(client)") }
     let names = inputs.map { $0 == "-" ? InputSource.standardInputName : $0 }
-    plan = try TrainingPlan(
-      set: set, order: loop.order, budget: loop.budget, length: loop.length,
-      seed: Seed(options.common.seed), streamPath: path, source: names.joined(separator: ", "))
+    let (seed, source) = (Seed(options.common.seed), names.joined(separator: ", "))
+    privacy = try options.privacy.settings(
+      records: set.examples.count, expected: loop.batchRecords, round: options.round)
+    if let privacy {
+      plan = try TrainingPlan(
+        set: set, privacy: privacy, length: loop.length, seed: seed, streamPath: path,
+        source: source)
+    } else {
+      plan = try TrainingPlan(
+        set: set, order: loop.order, budget: loop.budget, length: loop.length, seed: seed,
+        streamPath: path, source: source)
+    }
   }
 
   /// The model's tokenizer; nil where it has none, which records of `input_ids` do not need.

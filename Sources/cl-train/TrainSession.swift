@@ -25,6 +25,7 @@ struct TrainSession {
   let inputs: [String]
   let pipes: [Manifest.File]
   let plan: TrainingPlan
+  private let privacy: RecordPrivacy?
   let memory: TrainingMemory
   private let events: EventLog
   private let started = Clock.seconds()
@@ -44,6 +45,7 @@ struct TrainSession {
     baseDigest = base.digest()
     let records = try TrainRecords(options, tool, base)
     (plan, inputs, pipes) = (records.plan, records.inputs, records.pipes)
+    privacy = records.privacy
     device = try DeviceCatalog.make(
       options.device, threads: options.common.threadCount, precision: options.precision)
     if device.precision != options.precision {
@@ -52,6 +54,7 @@ struct TrainSession {
     var start = try options.adapter.adapter.map { try AdapterReader.read(path: $0) }
     if let dropout = options.adapter.dropout { start?.config.dropout = dropout }
     let settings = try options.adapter.settings(startingFrom: start?.config)
+    try options.privacy.checkFactors(isDecomposed: settings.isDecomposed, options.adapter)
     if settings.isDecomposed && settings.dropout > 0 {
       throw UsageError("DoRA is trained without dropout", hint: "--dropout 0")
     }
@@ -68,8 +71,8 @@ struct TrainSession {
     }
     parent = start?.digest()
     memory = try MemoryChoice(
-      for: plan, model: model, optimizer: options.loop.optimizer(options.adapter),
-      savesCheckpoints: options.checkpoint != nil
+      for: plan, model: model, optimizer: options.optimizer,
+      savesCheckpoints: options.checkpoint != nil, isPrivate: privacy != nil
     ).memory(budget: try options.memoryBudget())
     events = EventLog(path: options.dryRun ? nil : options.log)
     startup = ProcessAge.seconds()
@@ -111,12 +114,14 @@ struct TrainSession {
     try model.allocate(memory.plan, trains: true)
     let trainer = try Trainer(
       model: model, plan: plan, schedule: options.loop.learningRates(steps: plan.steps.count),
-      settings: options.loop.optimizer(options.adapter), rows: memory.plan.rows,
-      baseDigest: baseDigest, parent: parent,
+      settings: options.optimizer, rows: memory.plan.rows, baseDigest: baseDigest,
+      parent: parent,
       dropout: config.dropout == 0
         ? nil
         : RunDropout(
-          rate: config.dropout, seed: Seed(options.common.seed), path: Self.path(options)))
+          rate: config.dropout, seed: Seed(options.common.seed),
+          path: Self.path(options) + (privacy.map { [$0.secretName] } ?? [])),
+      privacy: privacy)
     if let path = options.optimizerState, FileSystem.exists(path) {
       try trainer.loadOptimizer(path: path)
     }
@@ -177,12 +182,17 @@ struct TrainSession {
     try events.write(.end(end))
     try events.close()
     if let path = options.checkpoint { unlink(path) }
+    if let guarantee { tool.note(guarantee.text) }
     if let line = ProfileLine.text(trainer.profile, work: trainer.work) { tool.detail(line) }
     if let first = end.lossFirst, let last = end.lossLast {
       tool.detail(
         "\(end.steps) steps, \(end.tokens) tokens in \(Self.rounded(end.seconds, 1)) s, "
           + "loss \(Self.rounded(first, 4)) to \(Self.rounded(last, 4))")
     }
+  }
+
+  private var guarantee: RecordPrivacy.Guarantee? {
+    privacy?.guarantee(steps: plan.steps.count)
   }
 
   private func startEvent() -> TrainingEvent.Start {
@@ -201,6 +211,7 @@ struct TrainSession {
     start.kernels = device.summary
     start.threads = options.common.threadCount
     start.precision = device.precision.rawValue
+    start.privacy = guarantee?.text
     return start
   }
 
@@ -217,11 +228,17 @@ struct TrainSession {
     provenance.client = options.client
     provenance.round = options.round
     provenance.seed = options.common.seed
-    let seen = plan.seen
-    provenance.records = seen.records
-    provenance.tokens = seen.tokens
-    provenance.targetTokens = seen.targets
-    provenance.qualityTokens = seen.qualityTokens
+    if let privacy {
+      // Exact sums over the records would tell of each of them.
+      provenance.records = privacy.records
+      provenance.privacy = guarantee?.text
+    } else {
+      let seen = plan.seen
+      provenance.records = seen.records
+      provenance.tokens = seen.tokens
+      provenance.targetTokens = seen.targets
+      provenance.qualityTokens = seen.qualityTokens
+    }
     provenance.steps = trainer.stepsDone
     provenance.trained = trainer.optimizer.settings.trained
     return provenance

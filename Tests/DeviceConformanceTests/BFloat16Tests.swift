@@ -40,6 +40,20 @@ import Testing
     return (found, try reference.matrix(values, rows: rows, columns: columns))
   }
 
+  /// What an adapter of rank 5 adds in both directions, of rounded operands too.
+  private func terms(
+    _ m: Machine, _ noise: inout Noise, rows: Int, inputs: Int, outputs: Int
+  ) throws -> (up: LowRankTerm, down: LowRankTerm) {
+    func rounded(_ count: Int) throws -> Buffer { try m.buffer(Self.rounded(noise.values(count))) }
+    return (
+      LowRankTerm(
+        hidden: try rounded(rows * 8), stride: 8, offset: 2, rank: 5,
+        factor: try rounded(outputs * 5), scale: 0.5),
+      LowRankTerm(
+        hidden: try rounded(rows * 5), stride: 5, rank: 5, factor: try rounded(5 * inputs))
+    )
+  }
+
   @Test(arguments: [(1, 512, 96), (67, 256, 411), (1100, 256, 800), (13, 2048, 2600), (121, 1536, 33)],
     [WeightFormat.float32, .q8_0, .q4_1, .bfloat16, .q6_K])
   func linearMapsAgreeWithRoundedOperands(shape: (Int, Int, Int), format: WeightFormat) throws {
@@ -58,8 +72,11 @@ import Testing
       for accumulate in [false, true] {
         let y = try m.buffer(noise.values(rows * outputs))
         let dx = try m.buffer(noise.values(rows * inputs))
-        m.device.linearForward(y, x: x, weight: weight, rows: rows, accumulate: accumulate)
-        m.device.linearBackward(dx, dy: dy, weight: weight, rows: rows, accumulate: accumulate)
+        let (up, down) = try terms(m, &noise, rows: rows, inputs: inputs, outputs: outputs)
+        m.device.linearForward(
+          y, x: x, weight: weight, rows: rows, accumulate: accumulate, plus: up)
+        m.device.linearBackward(
+          dx, dy: dy, weight: weight, rows: rows, accumulate: accumulate, plus: down)
         buffers += [y, dx]
       }
       results.append(buffers.map(m.device.read))
@@ -81,8 +98,9 @@ import Testing
         let x = try m.buffer(Self.rounded(noise.values(rows * inputs)))
         let dy = try m.buffer(Self.rounded(noise.values(rows * outputs)))
         let (y, dx) = (try m.zeros(rows * outputs), try m.zeros(rows * inputs))
-        m.device.linearForward(y, x: x, weight: weight, rows: rows, accumulate: false)
-        m.device.linearBackward(dx, dy: dy, weight: weight, rows: rows, accumulate: false)
+        let (up, down) = try terms(m, &noise, rows: rows, inputs: inputs, outputs: outputs)
+        m.device.linearForward(y, x: x, weight: weight, rows: rows, accumulate: false, plus: up)
+        m.device.linearBackward(dx, dy: dy, weight: weight, rows: rows, accumulate: false, plus: down)
         return [y, dx].map(m.device.read)
       }
       for (found, expected) in zip(results[0], results[1]) {

@@ -98,7 +98,8 @@ import Testing
         let m = Machine(ReferenceDevice())
         let w = try m.noiseMatrix(rows: outputs, columns: inputs, format: .q8_0, seed: 1)
         let y = try m.zeros(rows * outputs)
-        m.device.linearForward(y, x: try m.buffer($0[0]), weight: w, rows: rows, accumulate: false)
+        m.device.linearForward(
+          y, x: try m.buffer($0[0]), weight: w, rows: rows, accumulate: false, plus: nil)
         return m.device.read(y)
       },
       gradients: { _ in
@@ -106,7 +107,7 @@ import Testing
         let w = try m.noiseMatrix(rows: outputs, columns: inputs, format: .q8_0, seed: 1)
         let dx = try m.zeros(rows * inputs)
         m.device.linearBackward(
-          dx, dy: try m.buffer(dOut), weight: w, rows: rows, accumulate: false)
+          dx, dy: try m.buffer(dOut), weight: w, rows: rows, accumulate: false, plus: nil)
         return [m.device.read(dx)]
       })
   }
@@ -116,15 +117,19 @@ import Testing
     let (rows, inputs, outputs, rank, offset, stacked) = (6, 9, 11, 2, 1, 4)
     let dOut = noise.values(rows * outputs)
     let values = [rows * inputs, stacked * inputs, outputs * rank].map { noise.values($0) }
+    func weight(_ m: Machine) throws -> Matrix {
+      try m.noiseMatrix(rows: outputs, columns: inputs, format: .float32, seed: 2)
+    }
     func forward(_ v: [[Float]], _ m: Machine) throws -> (inputs: [Buffer], hidden: Buffer, y: Buffer)
     {
       let buffers = try v.map(m.buffer)
       let (hidden, y) = (try m.zeros(rows * stacked), try m.zeros(rows * outputs))
       m.device.lowRankDown(
         hidden, x: buffers[0], a: buffers[1], rows: rows, inputs: inputs, rank: stacked)
-      m.device.lowRankUp(
-        y, hidden: hidden, b: buffers[2], rows: rows, outputs: outputs, rank: rank, offset: offset,
-        stride: stacked, scale: 0.6)
+      m.device.linearForward(
+        y, x: buffers[0], weight: try weight(m), rows: rows, accumulate: false,
+        plus: LowRankTerm(
+          hidden: hidden, stride: stacked, offset: offset, rank: rank, factor: buffers[2], scale: 0.6))
       return (buffers, hidden, y)
     }
     try check(
@@ -143,9 +148,11 @@ import Testing
           dHidden: dHidden, dB: dB, dy: try m.buffer(dOut), hidden: f.hidden, b: f.inputs[2],
           rows: rows, outputs: outputs, rank: rank, offset: offset, stride: stacked, scale: 0.6,
           accumulate: false)
+        m.device.linearBackward(
+          dx, dy: try m.buffer(dOut), weight: try weight(m), rows: rows, accumulate: false,
+          plus: LowRankTerm(hidden: dHidden, stride: stacked, rank: stacked, factor: f.inputs[1]))
         m.device.lowRankDownBackward(
-          dx: dx, dA: dA, dHidden: dHidden, x: f.inputs[0], a: f.inputs[1], rows: rows,
-          inputs: inputs, rank: stacked)
+          dA: dA, dHidden: dHidden, x: f.inputs[0], rows: rows, inputs: inputs, rank: stacked)
         return [dx, dA, dB].map(m.device.read)
       })
   }

@@ -38,11 +38,23 @@ extension OperationCatalog {
         try m.buffer(noise.values(rows * inputs)), try m.buffer(noise.values(rows * weight.rows))
       )
       var results: [Buffer] = []
-      for accumulate in [false, true] {
+      for (accumulate, rank) in [(false, nil), (true, nil), (false, 16), (true, 5)] {
         let y = try m.buffer(noise.values(rows * weight.rows))
         let dx = try m.buffer(noise.values(rows * inputs))
-        m.device.linearForward(y, x: x, weight: weight, rows: rows, accumulate: accumulate)
-        m.device.linearBackward(dx, dy: dy, weight: weight, rows: rows, accumulate: accumulate)
+        let (up, down) = try rank.map { rank in
+          (
+            LowRankTerm(
+              hidden: try m.buffer(noise.values(rows * (rank + 7))), stride: rank + 7, offset: 3,
+              rank: rank, factor: try m.buffer(noise.values(weight.rows * rank)), scale: 0.7),
+            LowRankTerm(
+              hidden: try m.buffer(noise.values(rows * rank)), stride: rank, rank: rank,
+              factor: try m.buffer(noise.values(rank * inputs)))
+          )
+        } ?? (nil, nil)
+        m.device.linearForward(
+          y, x: x, weight: weight, rows: rows, accumulate: accumulate, plus: up)
+        m.device.linearBackward(
+          dx, dy: dy, weight: weight, rows: rows, accumulate: accumulate, plus: down)
         results += [y, dx]
       }
       let tokens = noise.integers(min(rows, 9), below: weight.rows)
@@ -61,12 +73,8 @@ extension OperationCatalog {
           let a = try m.buffer(noise.values(stride * inputs))
           let b = try m.buffer(noise.values(outputs * rank))
           let dy = try m.buffer(noise.values(rows * outputs))
-          let y = try m.buffer(noise.values(rows * outputs))
           let hidden = try m.zeros(rows * stride)
           m.device.lowRankDown(hidden, x: x, a: a, rows: rows, inputs: inputs, rank: stride)
-          m.device.lowRankUp(
-            y, hidden: hidden, b: b, rows: rows, outputs: outputs, rank: rank, offset: offset,
-            stride: stride, scale: 0.7)
           let dHidden = try m.buffer(noise.values(rows * stride))
           let dB = try m.buffer(noise.values(outputs * rank))
           for (dB, accumulate) in [(Buffer?.some(dB), false), (nil, true)] {
@@ -77,10 +85,11 @@ extension OperationCatalog {
           let dA = try m.buffer(noise.values(stride * inputs))
           let dx = try m.buffer(noise.values(rows * inputs))
           m.device.lowRankDownBackward(
-            dx: dx, dA: dA, dHidden: dHidden, x: x, a: a, rows: rows, inputs: inputs, rank: stride)
-          m.device.lowRankDownBackward(
-            dx: nil, dA: nil, dHidden: dHidden, x: x, a: a, rows: rows, inputs: inputs, rank: stride)
-          return [hidden, y, dHidden, dB, dA, dx].map(m.device.read)
+            dA: dA, dHidden: dHidden, x: x, rows: rows, inputs: inputs, rank: stride)
+          m.device.lowRankInput(
+            dx, LowRankTerm(hidden: dHidden, stride: stride, rank: stride, factor: a, scale: 0.7),
+            rows: rows, inputs: inputs)
+          return [hidden, dHidden, dB, dA, dx].map(m.device.read)
         }
       }
     }

@@ -37,10 +37,11 @@ import Testing
     // of their input.
     let work = try work(lengths: [256], targets: 256)
     let lowest: Double = Self.maps[..<3].reduce(0, +)
-    let products: Double = 256 * (4 * Self.weights - 2 * lowest)
+    let frozen: Double = 256 * (4 * Self.weights - 2 * lowest)
+    let added: Double = 256 * 2 * 4_884_480
     let attention: Double = 30 * 14 * 576 * 128 * 257
-    #expect(work.products == products)
-    #expect(work.adapters == 256.0 * 6 * 4_884_480)
+    #expect(work.products == frozen + added)
+    #expect(work.adapters == 256.0 * 4 * 4_884_480)
     #expect(work.loss == 256.0 * 4 * 576 * 49152)
     #expect(work.attention == attention)
   }
@@ -49,12 +50,14 @@ import Testing
     let some = try work(lengths: [256, 256], targets: 100)
     let all = try work(lengths: [256, 256], targets: 512)
     let upper: Double = Self.maps[3...].reduce(0, +)
-    #expect(all.products - some.products == 412 * 4 * upper)
+    // Inputs and outputs of the four modules after attention.
+    let added: Double = 412 * 2 * 16 * (1152 + 3 * 2112)
+    #expect(all.products - some.products == 412 * 4 * upper + added)
     #expect(some.loss == 100.0 * 4 * 576 * 49152)
     let top = try work(
       lengths: [100], targets: 100, layers: [29], modules: .named(["down_proj"]))
     let attention: Double = 30 * 4 * 576 * 50 * 101
-    #expect(top.products == 200 * Self.weights)
+    #expect(top.products == 200 * Self.weights + 100 * 2 * 16 * 2112)
     #expect(top.attention == attention)
     #expect(try work(lengths: [100], targets: 0).total == 0)
   }

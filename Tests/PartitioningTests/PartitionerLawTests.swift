@@ -40,7 +40,8 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
     let binning = Binning(axis: .length, rule: .quantile(10), sorted: values.sorted())
     let bins = RecordBins(binning: binning, binOf: values.map { Int32(binning.bin(of: $0)) })
     return PartitionProblem(
-      recordCount: records, clients: clients, bins: bins, values: values, minimum: minimum,
+      recordCount: records, clients: clients, bins: bins, values: RankedValues(values),
+      minimum: minimum,
       seed: Seed(seed))
   }
 
@@ -194,7 +195,7 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
   @Test func quantityOfAnAmountStaysWithinTheLargestRecord() throws {
     for seed in 1...20 {
       let problem = problem(records: 700, clients: 6, seed: UInt64(seed))
-      let values = try #require(problem.values)
+      let values = try #require(problem.values).values
       let division = try MethodCase(text: "quantity", alpha: 1).make().divide(problem)
       let shares = try #require(division.proportions?.first)
       let total = values.reduce(0, +)
@@ -209,7 +210,7 @@ struct MethodCase: Sendable, CustomTestStringConvertible {
 
   @Test func perfectRankSortsTheClients() throws {
     let problem = problem(records: 600, clients: 5)
-    let values = try #require(problem.values)
+    let values = try #require(problem.values).values
     let division = try MethodCase(text: "rank", alpha: 1).make().divide(problem)
     for client in 0..<4 {
       let own = zip(values, division.clientOf).filter { $0.1 == Int32(client) }.map(\.0)

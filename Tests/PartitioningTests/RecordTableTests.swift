@@ -15,7 +15,7 @@ import Testing
         try table.append(try RecordFields(bytes, at: location))
       }
     }
-    table.finish()
+    try table.finish()
     return table
   }
 

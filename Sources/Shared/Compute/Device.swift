@@ -84,6 +84,30 @@ package struct TargetLoss: Sendable, Hashable {
   }
 }
 
+/// What an adapter adds to a product with a frozen matrix: one side of it is the rank.
+package struct LowRankTerm {
+  /// (N, `stride`), of which the columns `offset ..< offset + rank` count.
+  package var hidden: Buffer
+  package var stride: Int
+  package var offset: Int
+  package var rank: Int
+  /// b (outputs, rank) in a forward product, a (rank, inputs) in a backward one.
+  package var factor: Buffer
+  package var scale: Float
+
+  package init(
+    hidden: Buffer, stride: Int, offset: Int = 0, rank: Int, factor: Buffer, scale: Float = 1
+  ) {
+    precondition(offset >= 0 && rank >= 0 && offset + rank <= stride, "ranks outside the stack")
+    self.hidden = hidden
+    self.stride = stride
+    self.offset = offset
+    self.rank = rank
+    self.factor = factor
+    self.scale = scale
+  }
+}
+
 /// One machine's arithmetic.
 ///
 /// Laws, checked for every device by `DeviceConformanceTests`: each operation agrees with
@@ -142,29 +166,28 @@ package protocol Device: AnyObject {
 
   // MARK: Linear maps
 
-  /// y (N, O) = x (N, I) · wᵀ, w (O, I). With `accumulate` it is added to y.
-  func linearForward(_ y: Buffer, x: Buffer, weight: Matrix, rows: Int, accumulate: Bool)
-  /// dx (N, I) = dy (N, O) · w.
-  func linearBackward(_ dx: Buffer, dy: Buffer, weight: Matrix, rows: Int, accumulate: Bool)
+  /// y (N, O) = x (N, I) · wᵀ + scale · h · bᵀ, w (O, I), h (N, r) and b (O, r) of `plus`, if any. With
+  /// `accumulate` it is added to y.
+  func linearForward(
+    _ y: Buffer, x: Buffer, weight: Matrix, rows: Int, accumulate: Bool, plus: LowRankTerm?)
+  /// dx (N, I) = dy (N, O) · w + scale · h · a, h (N, r) and a (r, I) of `plus`, if any.
+  func linearBackward(
+    _ dx: Buffer, dy: Buffer, weight: Matrix, rows: Int, accumulate: Bool, plus: LowRankTerm?)
   /// y (N, O) += bias (O).
   func addBias(_ y: Buffer, bias: Buffer, rows: Int, columns: Int)
 
   /// hidden (N, R) = x (N, I) · aᵀ, a (R, I): the A factors of all adapters that read x, stacked.
   func lowRankDown(_ hidden: Buffer, x: Buffer, a: Buffer, rows: Int, inputs: Int, rank: Int)
-  /// y (N, O) += scale · hidden[:, offset ..< offset + r] · bᵀ, b (O, r); hidden is (N, R) with
-  /// R = `stride`.
-  func lowRankUp(
-    _ y: Buffer, hidden: Buffer, b: Buffer, rows: Int, outputs: Int, rank: Int, offset: Int,
-    stride: Int, scale: Float)
   /// dHidden[:, offset ..< offset + r] = scale · dy · b, and dB += scale · dyᵀ · hidden[:, …]
   /// unless dB is nil. With `accumulate` dHidden is added to (row slices of one fused B share it).
   func lowRankUpBackward(
     dHidden: Buffer, dB: Buffer?, dy: Buffer, hidden: Buffer, b: Buffer, rows: Int, outputs: Int,
     rank: Int, offset: Int, stride: Int, scale: Float, accumulate: Bool)
-  /// dA (R, I) += dHiddenᵀ · x unless nil; dx (N, I) += dHidden · a unless nil.
+  /// dA (R, I) += dHiddenᵀ · x.
   func lowRankDownBackward(
-    dx: Buffer?, dA: Buffer?, dHidden: Buffer, x: Buffer, a: Buffer, rows: Int, inputs: Int,
-    rank: Int)
+    dA: Buffer, dHidden: Buffer, x: Buffer, rows: Int, inputs: Int, rank: Int)
+  /// dx (N, I) += scale · h · a, h (N, r) and a (r, I): what a backward product adds, by itself.
+  func lowRankInput(_ dx: Buffer, _ term: LowRankTerm, rows: Int, inputs: Int)
 
   // MARK: Dropout
 

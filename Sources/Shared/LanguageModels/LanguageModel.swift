@@ -144,7 +144,7 @@ package final class LanguageModel {
     return try decoder.logits(prepared)
   }
 
-  private func decoder(rows: Int, trains: Bool) throws(ModelError) -> Decoder {
+  func decoder(rows: Int, trains: Bool) throws(ModelError) -> Decoder {
     if let decoder, decoder.workspace.plan.rows >= rows, isTraining || !trains { return decoder }
     let trains = trains || isTraining
     let largest = max(rows, decoder?.workspace.plan.rows ?? 0)

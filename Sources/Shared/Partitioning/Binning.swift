@@ -83,22 +83,27 @@ package struct Binning: Sendable, Equatable {
 
   /// Cuts numbers into bins. `sorted` are all values in ascending order.
   package init(axis: Axis, rule: BinningRule, sorted: [Double]) {
+    self.init(axis: axis, rule: rule, runs: ValueRuns(of: sorted))
+  }
+
+  /// Cuts the values that there are into bins.
+  init(axis: Axis, rule: BinningRule, runs: ValueRuns) {
     var edges: [Double] = []
     switch rule {
     case .edges(let given): edges = given
     case .log2:
       var edge = 1.0
-      while let largest = sorted.last, edge <= largest {
+      while let largest = runs.values.last, edge <= largest {
         edges.append(edge)
         edge *= 2
       }
     case .quantile(let count):
       for step in 1..<max(1, count) {
-        let (product, overflow) = step.multipliedReportingOverflow(by: sorted.count)
-        if overflow || sorted.isEmpty { break }
-        let edge = sorted[product / count]
+        let (product, overflow) = step.multipliedReportingOverflow(by: runs.total)
+        if overflow || runs.total == 0 { break }
+        let edge = runs.value(at: product / count)
         // An edge at the smallest value, or one that is there already, would make an empty bin.
-        if edge > edges.last ?? sorted[0] { edges.append(edge) }
+        if edge > edges.last ?? runs.values[0] { edges.append(edge) }
       }
     }
     self.init(axis: axis, cuts: .edges(edges))
@@ -122,7 +127,7 @@ package struct RecordBins: Sendable {
   /// The bins of each axis; a joint bin is `first * second.count + second`.
   package let binnings: [Binning]
   package let count: Int
-  package let binOf: [Int32]
+  package private(set) var binOf: [Int32]
 
   /// No property: everything is in one bin.
   package init(recordCount: Int) {
@@ -138,27 +143,17 @@ package struct RecordBins: Sendable {
   package init(
     table: RecordTable, axes: [Axis], rule: (Axis) -> BinningRule, clients: Int
   ) throws(PartitionError) {
-    var binnings: [Binning] = []
-    var binOf = [Int32](repeating: 0, count: table.count)
-    var total = 1
-    for axis in axes {
-      let values = table.values(of: axis) ?? []
-      let binning: Binning
-      if axis.isLabel {
-        binning = Binning(axis: axis, cuts: .categories(table.labelNames))
-      } else {
-        binning = Binning(axis: axis, rule: rule(axis), sorted: values.sorted())
+    try self.init(binnings: table.binnings(axes, rule: rule, clients: clients))
+    binOf = [Int32](repeating: 0, count: table.count)
+    for binning in binnings {
+      guard let values = table[binning.axis] else { continue }
+      binOf.withUnsafeMutableBufferPointer { binOf in
+        table.sweep { record in
+          binOf[record] =
+            binOf[record] * Int32(binning.count) + Int32(binning.bin(of: values[record]))
+        }
       }
-      total *= binning.count
-      try CountMatrix.check(bins: total, clients: clients)
-      for (index, value) in values.enumerated() {
-        binOf[index] = binOf[index] * Int32(binning.count) + Int32(binning.bin(of: value))
-      }
-      binnings.append(binning)
     }
-    self.binnings = binnings
-    self.binOf = binOf
-    count = total
   }
 
   /// The same rule for all axes.
@@ -169,9 +164,12 @@ package struct RecordBins: Sendable {
   }
 
   /// The same bins for some of the records.
-  package func selecting(_ records: [Int]) -> RecordBins {
-    RecordBins(binnings: binnings, count: count, binOf: records.map { binOf[$0] })
+  func selecting(_ records: [Int32]) -> RecordBins {
+    RecordBins(binnings: binnings, count: count, binOf: records.map { binOf[Int($0)] })
   }
+
+  /// The same bins without the records.
+  var withoutRecords: RecordBins { RecordBins(binnings: binnings, count: count, binOf: []) }
 
   /// Bins of records that are not in memory.
   init(binnings: [Binning]) {
@@ -230,5 +228,27 @@ package struct RecordBins: Sendable {
       next[Int(bin)] += 1
     }
     return (records, starts)
+  }
+}
+
+extension RecordTable {
+  /// How the axes are cut into bins; a label has a bin a value.
+  ///
+  /// - Throws: ``PartitionError/tooManyCells(bins:clients:limit:)``.
+  func binnings(
+    _ axes: [Axis], rule: (Axis) -> BinningRule, clients: Int
+  ) throws(PartitionError) -> [Binning] {
+    var binnings: [Binning] = []
+    var total = 1
+    for axis in axes {
+      let binning =
+        axis.isLabel
+        ? Binning(axis: axis, cuts: .categories(labelNames))
+        : Binning(axis: axis, rule: rule(axis), runs: runs(of: axis))
+      total *= binning.count
+      try CountMatrix.check(bins: total, clients: clients)
+      binnings.append(binning)
+    }
+    return binnings
   }
 }

@@ -54,7 +54,7 @@ package struct Imbalance: Sendable {
     }
     axes = single
     var joint: [Joint] = []
-    let candidates = [Axis.length, .sentences, .quality].filter { table.values(of: $0) != nil }
+    let candidates = [Axis.length, .sentences, .quality].filter { table.has($0) }
     for (index, first) in candidates.enumerated() {
       for second in candidates[(index + 1)...] {
         joint.append(
@@ -68,39 +68,38 @@ package struct Imbalance: Sendable {
     }
   }
 
-  private static func counts(
-    of bins: RecordBins, clientOf: [Int32], clients: Int
-  ) -> CountMatrix {
-    CountMatrix(clients: clients, bins: bins.count, clientOf: clientOf, binOf: bins.binOf)
-  }
-
   private static func measure(
     _ axis: Axis, table: RecordTable, clientOf: [Int32], clients: Int
   ) throws(PartitionError) -> OneAxis {
-    let bins = try RecordBins(
-      table: table, axes: [axis], rule: .quantile(binCount), clients: clients)
-    let counts = counts(of: bins, clientOf: clientOf, clients: clients)
+    let binnings = try table.binnings(
+      [axis], rule: { _ in .quantile(binCount) }, clients: clients)
+    let counts = CountMatrix(
+      table: table, binnings: binnings, clientOf: clientOf, clients: clients)
     var distance: Double?
     var range: (Double, Double)?
-    if !axis.isLabel, let values = table.values(of: axis), let low = values.min(),
-      let high = values.max()
+    let runs = table.runs(of: axis)
+    if !axis.isLabel, let values = table[axis], let low = runs.values.first,
+      let high = runs.values.last
     {
-      let scaled = axis.isCount ? values.map { PortableMath.log2(1 + $0) } : values
-      distance = WassersteinDistance.mean(values: scaled, clientOf: clientOf, clients: clients)
+      distance = WassersteinDistance.mean(
+        runs: runs, scale: axis.isCount ? { PortableMath.log2(1 + $0) } : { $0 },
+        forEach: { take in table.sweep { take($0, values[$0]) } }, clientOf: clientOf,
+        clients: clients)
       range = (low, high)
     }
     return OneAxis(
-      axis: axis, binning: bins.binnings[0], counts: counts,
-      indices: InformationIndices(counts), distance: distance, range: range)
+      axis: axis, binning: binnings[0], counts: counts, indices: InformationIndices(counts),
+      distance: distance, range: range)
   }
 
   private static func measure(
     _ axes: [Axis], table: RecordTable, clientOf: [Int32], clients: Int
   ) throws(PartitionError) -> Joint {
-    let rule = BinningRule.quantile(jointBinCount)
     func indices(_ axes: [Axis]) throws(PartitionError) -> InformationIndices {
-      let bins = try RecordBins(table: table, axes: axes, rule: rule, clients: clients)
-      return InformationIndices(counts(of: bins, clientOf: clientOf, clients: clients))
+      let binnings = try table.binnings(
+        axes, rule: { _ in .quantile(jointBinCount) }, clients: clients)
+      return InformationIndices(
+        CountMatrix(table: table, binnings: binnings, clientOf: clientOf, clients: clients))
     }
     let together = try indices(axes)
     var interaction = together.divergence - together.bias
@@ -109,6 +108,23 @@ package struct Imbalance: Sendable {
       interaction -= alone.divergence - alone.bias
     }
     return Joint(axes: axes, indices: together, interaction: interaction)
+  }
+}
+
+extension CountMatrix {
+  /// Counts an assignment of a table's records over the product of bins.
+  fileprivate init(
+    table: RecordTable, binnings: [Binning], clientOf: [Int32], clients: Int
+  ) {
+    var counts = CountMatrix(
+      clients: clients, bins: binnings.reduce(1) { $0 * $1.count })
+    let axes = binnings.compactMap { binning in table[binning.axis].map { (binning, $0) } }
+    table.sweep { record in
+      var bin = 0
+      for (binning, values) in axes { bin = bin * binning.count + binning.bin(of: values[record]) }
+      counts[Int(clientOf[record]), bin] += 1
+    }
+    self = counts
   }
 }
 
@@ -131,14 +147,14 @@ package struct Amounts: Sendable {
   package init(table: RecordTable, clientOf: [Int32], clients: Int) {
     func sums(_ value: (Int) -> Double) -> [Double] {
       var sums = [Double](repeating: 0, count: clients)
-      for (record, client) in clientOf.enumerated() { sums[Int(client)] += value(record) }
+      table.sweep { record in sums[Int(clientOf[record])] += value(record) }
       return sums
     }
-    let lengths = table.values(of: .length) ?? []
+    let lengths = table[.length]
     records = sums { _ in 1 }
-    length = sums { lengths[$0] }
-    sentences = table.values(of: .sentences).map { values in sums { values[$0] } }
-    qualityMass = table.values(of: .quality).map { values in sums { values[$0] * lengths[$0] } }
+    length = sums { lengths?[$0] ?? 0 }
+    sentences = table[.sentences].map { values in sums { values[$0] } }
+    qualityMass = table[.quality].map { values in sums { values[$0] * (lengths?[$0] ?? 0) } }
   }
 
   package var named: [(name: String, values: [Double])] {

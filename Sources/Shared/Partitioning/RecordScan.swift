@@ -3,7 +3,8 @@ package import Records
 package import Streams
 
 /// Reads the inputs twice: once to learn what a partition must know of each record, and once more to
-/// send the records where they belong. Holds a row of numbers a record, never the records.
+/// send the records where they belong. Holds a row of numbers a record, in temporary files where there
+/// are many, never the records.
 package final class RecordScan {
   package private(set) var table: RecordTable
   /// One an input, in order; complete after ``read(onSkip:onProgress:)``.
@@ -27,15 +28,19 @@ package final class RecordScan {
   ///   - paths: `-` is standard input.
   ///   - spoolFolder: where inputs that cannot be opened again are kept; nil if the records will
   ///     not be read a second time.
+  ///   - memoryBound: bytes of the table beyond which it goes to temporary files.
   ///   - open: how an input is opened as JSON Lines.
   package init(
     paths: [String], choice: PropertyChoice?, layout: RecordLayout = RecordLayout(),
     groupBy: String? = nil, skipInvalid: Int = 0, spoolFolder: String?,
+    memoryBound: Int = RecordTable.memoryBound,
     open: @escaping (String) throws -> InputSource = { try InputSource(path: $0) }
   ) {
     self.open = open
     self.paths = paths
-    table = RecordTable(choice: choice, layout: layout, groupBy: groupBy)
+    table = RecordTable(
+      choice: choice, layout: layout, groupBy: groupBy,
+      folder: spoolFolder ?? ShardFolder.temporary, memoryBound: memoryBound)
     skipLimit = skipInvalid
     self.spoolFolder = spoolFolder
   }
@@ -72,7 +77,10 @@ package final class RecordScan {
           source.skippedLines.append(reader.lineNumber)
           onSkip(error)
         }
-        if table.count & 4095 == 0 { onProgress(table.count) }
+        if table.count & 4095 == 0 {
+          onProgress(table.count)
+          try table.spillIfLarge()
+        }
       }
       inputs.append(
         Plan.Input(
@@ -80,7 +88,7 @@ package final class RecordScan {
           records: table.count - before, skipped: source.skippedLines.count))
       sources.append(source)
     }
-    table.finish()
+    try table.finish()
   }
 
   /// The second reading: calls `body` with each record's number and line, in order. The line has no

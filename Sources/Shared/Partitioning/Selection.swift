@@ -37,13 +37,16 @@ package struct Selection: Sendable {
     return from...to
   }
 
-  /// Numbers of the selected records, ascending.
+  /// Numbers of the selected records, ascending; nil if they are all selected.
   func choose(
     from table: RecordTable, seed: Seed
-  ) -> (records: [Int], outOfRange: Int, notSampled: Int) {
-    var records = Array(0..<table.count)
-    if let range, let lengths = table.values(of: .length) {
-      records = records.filter { range.contains(lengths[$0]) }
+  ) -> (records: [Int32]?, outOfRange: Int, notSampled: Int) {
+    if range == nil && sample ?? .max >= table.count { return (nil, 0, 0) }
+    var records: [Int32] = []
+    let lengths = table[.length]
+    table.sweep { record in
+      if let range, let lengths, !range.contains(lengths[record]) { return }
+      records.append(Int32(record))
     }
     let kept = records.count
     if let sample, sample < kept {

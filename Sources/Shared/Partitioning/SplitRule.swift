@@ -42,7 +42,7 @@ package struct SplitRule: Sendable, Equatable {
     var partOf = [UInt8](repeating: 0, count: clientOf.count)
     if parts.count < 2 { return partOf }
     let shards = RecordBins(groupOf: clientOf, groups: clients)
-    let (records, starts) = shards.grouped()
+    var (records, starts) = shards.grouped()
     var quotas = (0..<clients).map { client in
       Apportionment.parts(of: starts[client + 1] - starts[client], shares: parts.map(\.share))
     }
@@ -51,18 +51,25 @@ package struct SplitRule: Sendable, Equatable {
       place(groups, clientOf: clientOf, seed: seed, &quotas, &partOf, &isPlaced)
     }
     for client in 0..<clients {
-      var own = records[starts[client]..<starts[client + 1]]
-      if groups != nil { own = own.filter { !isPlaced[Int($0)] }[...] }
+      var own = starts[client]..<starts[client + 1]
+      if groups != nil {
+        var end = own.lowerBound
+        for place in own where !isPlaced[Int(records[place])] {
+          records[end] = records[place]
+          end += 1
+        }
+        own = own.lowerBound..<end
+      }
       var draws = seed.stream("partition", "split", "client-\(client)")
-      draws.shuffle(&own)
+      draws.shuffle(&records, in: own)
       let sizes =
         groups == nil
         ? quotas[client]
         : Apportionment.parts(of: own.count, shares: quotas[client].map { Double(max(0, $0)) })
-      var next = own.startIndex
+      var next = own.lowerBound
       for (part, size) in sizes.enumerated() {
         for _ in 0..<size {
-          partOf[Int(own[next])] = UInt8(part)
+          partOf[Int(records[next])] = UInt8(part)
           next += 1
         }
       }
@@ -76,15 +83,9 @@ package struct SplitRule: Sendable, Equatable {
     _ groups: RecordGroups, clientOf: [Int32], seed: Seed, _ quotas: inout [[Int]],
     _ partOf: inout [UInt8], _ isPlaced: inout [Bool]
   ) {
-    let (members, starts) = groups.grouped()
     var draws = seed.stream("partition", "split", "groups")
-    let tie = draws.permutation(count: groups.count)
-    let order = (0..<groups.count).filter { starts[$0 + 1] - starts[$0] > 1 }.sorted {
-      let (left, right) = (starts[$0 + 1] - starts[$0], starts[$1 + 1] - starts[$1])
-      return left != right ? left > right : tie[$0] < tie[$1]
-    }
-    for group in order {
-      let records = members[starts[group]..<starts[group + 1]]
+    let tie = draws.order(count: groups.count)
+    for records in groups.severals(tie: tie) {
       var sizes: [(client: Int, count: Int)] = []
       for client in records.map({ Int(clientOf[Int($0)]) }).sorted() {
         if sizes.last?.client == client {

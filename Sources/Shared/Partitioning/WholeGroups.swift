@@ -13,19 +13,10 @@ package enum WholeGroups {
     let wanted = CountMatrix(
       clients: clients, bins: bins.count, clientOf: clientOf, binOf: bins.binOf)
     var deal = Deal(wanted: wanted, result: clientOf)
-    let (records, starts) = groups.grouped()
     var draws = seed.stream("partition", "groups")
-    let tie = draws.permutation(count: groups.count)
-    let order = (0..<groups.count).filter { starts[$0 + 1] - starts[$0] > 1 }.sorted {
-      let (left, right) = (starts[$0 + 1] - starts[$0], starts[$1 + 1] - starts[$1])
-      return left != right ? left > right : tie[$0] < tie[$1]
-    }
-    for group in order { deal.give(records[starts[group]..<starts[group + 1]], bins) }
-    var singles: [Int32] = []
-    for group in 0..<groups.count where starts[group + 1] - starts[group] == 1 {
-      singles.append(records[starts[group]])
-    }
-    deal.give(singles: singles, bins, seed: seed)
+    let tie = draws.order(count: groups.count)
+    for records in groups.severals(tie: tie) { deal.give(records, bins) }
+    deal.give(singles: groups.singles, bins, seed: seed)
     return deal.result
   }
 
@@ -88,6 +79,9 @@ package enum WholeGroups {
   static func repair(
     _ clientOf: inout [Int32], groups: RecordGroups, bins: RecordBins, clients: Int, minimum: Int
   ) throws(PartitionError) -> [MinimumSize.Move] {
+    var sizes = [Int](repeating: 0, count: clients)
+    for client in clientOf { sizes[Int(client)] += 1 }
+    if sizes.allSatisfy({ $0 >= minimum }) { return [] }
     let (records, starts) = groups.grouped()
     func size(_ group: Int) -> Int { starts[group + 1] - starts[group] }
     var totals = [Int](repeating: 0, count: clients)

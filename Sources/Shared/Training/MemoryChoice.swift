@@ -10,7 +10,8 @@ package struct TrainingMemory: Sendable, Equatable {
   /// What operations need for their own duration, found by a rehearsal: expanded weights, a chunk of
   /// logits and packed keys share it.
   package let work: DeviceMemory
-  /// Moments of the optimizer, and for FedProx the factors at the start and room for a term.
+  /// Moments of the optimizer, for FedProx the factors at the start and room for a term, and with
+  /// record-level privacy the sum of clipped gradients.
   package let optimizerBytes: Int
   /// Copies of factors and moments while a checkpoint is written; 0 without checkpoints.
   package let checkpointBytes: Int
@@ -41,15 +42,18 @@ package struct MemoryChoice {
   let model: LanguageModel
   let optimizer: OptimizerSettings
   let savesCheckpoints: Bool
+  let isPrivate: Bool
 
+  /// - Parameter isPrivate: every record is a row of its own.
   package init(
     for training: TrainingPlan, model: LanguageModel, optimizer: OptimizerSettings,
-    savesCheckpoints: Bool = false
+    savesCheckpoints: Bool = false, isPrivate: Bool = false
   ) {
     self.training = training
     self.model = model
     self.optimizer = optimizer
     self.savesCheckpoints = savesCheckpoints
+    self.isPrivate = isPrivate
   }
 
   /// The plan with the longest rows and the least to compute again that `budget` bytes allow; without
@@ -60,9 +64,10 @@ package struct MemoryChoice {
   ///
   /// - Throws: ``TrainingError/memoryBudget(needed:budget:)``, ``TrainingError/model(_:)``.
   package func memory(budget: Int?) throws(TrainingError) -> TrainingMemory {
-    guard let budget else { return try memory(limit: Self.longestRow, budget: nil) }
-    var limits: [Int] = []
-    var limit = Self.longestRow
+    let longest = isPrivate ? 1 : Self.longestRow
+    guard let budget else { return try memory(limit: longest, budget: nil) }
+    var limits: [Int] = isPrivate ? [longest] : []
+    var limit = longest
     while limit >= Self.shortestRow {
       limits.append(limit)
       limit /= 2
@@ -95,7 +100,7 @@ package struct MemoryChoice {
     let tokens = training.set.lengths.reduce(0, +)
     func memory(_ plan: MemoryPlan) -> TrainingMemory {
       TrainingMemory(
-        plan: plan, work: work, optimizerBytes: factors * (optimizer.proximal > 0 ? 4 : 2),
+        plan: plan, work: work, optimizerBytes: factors * ((optimizer.proximal > 0 ? 4 : 2) + (isPrivate ? 1 : 0)),
         checkpointBytes: savesCheckpoints ? 3 * factors : 0,
         programBytes: Self.codeBytes + Self.bytesOfVocabularyEntry * entries
           + Self.bytesOfToken * tokens)

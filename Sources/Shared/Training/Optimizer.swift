@@ -83,6 +83,9 @@ package final class Optimizer {
   /// Forgets the gradients of the last step.
   package func zeroGradients() { device.fill(lora.gradients, with: 0) }
 
+  /// Forgets the gradients of ranks that are not trained.
+  package func clearFrozenRanks() { frozenRanks?.clear(lora.gradients) }
+
   /// One update from the gradients of a step.
   ///
   /// - Returns: the global norm of the gradients before clipping. If it is not finite nothing was

@@ -26,6 +26,7 @@ package final class Trainer {
   private let rows: Int
   private let base: String
   private let dropout: RunDropout?
+  private let privateGradients: PrivateGradients?
   /// Records of all steps before a step.
   private let firstNumbers: [Int]
   /// What identifies this run: the same text for the same model, records and settings.
@@ -36,11 +37,12 @@ package final class Trainer {
   ///   - rows: longest packed row, tokens; longer records are rows of their own.
   ///   - parent: digest of the adapter that training starts from.
   ///   - dropout: masks of the run; nil without dropout.
+  ///   - privacy: every record is a row of its own then, whatever `rows` is.
   /// - Throws: ``TrainingError/nothingToTrain``, ``TrainingError/model(_:)``.
   package init(
     model: LanguageModel, plan: TrainingPlan, schedule: LearningRateSchedule,
     settings: OptimizerSettings, rows: Int, baseDigest: String, parent: String?,
-    dropout: RunDropout? = nil
+    dropout: RunDropout? = nil, privacy: RecordPrivacy? = nil
   ) throws(TrainingError) {
     guard let lora = model.lora else { throw .nothingToTrain }
     self.model = model
@@ -54,9 +56,13 @@ package final class Trainer {
     firstNumbers = numbers
     base = baseDigest
     optimizer = try Optimizer(lora: lora, device: model.device, settings: settings)
+    privateGradients = try privacy.map { (privacy) throws(TrainingError) in
+      try PrivateGradients(privacy, lora: lora, settings: settings, device: model.device)
+    }
     run = Self.identity(
       plan: plan, lora: lora,
-      text: "\(baseDigest) \(parent ?? "none") \(schedule) \(settings) \(rows)")
+      text: "\(baseDigest) \(parent ?? "none") \(schedule) \(settings) \(rows)"
+        + (privacy.map { " \($0) \(model.device.precision)" } ?? ""))
   }
 
   package var isFinished: Bool { stepsDone >= plan.steps.count }
@@ -68,14 +74,10 @@ package final class Trainer {
   package func step(clock: () -> Double) throws(TrainingError) -> TrainingEvent.Step {
     let started = clock()
     let targets = plan.targets(of: stepsDone)
-    let scale = 1 / Float(max(1, targets))
     optimizer.zeroGradients()
-    var sum = 0.0
-    var tokens = 0
-    for part in plan.rows(of: stepsDone, limit: rows) {
-      sum += try accumulate(part.row, examples: part.examples, scale: scale)
-      tokens += part.row.count
-    }
+    let (sum, tokens) =
+      privateGradients == nil
+      ? try gradients(scale: 1 / Float(max(1, targets))) : try noisyGradients()
     let rate = schedule.rate(step: stepsDone)
     let updateStarted = clock()
     let norm = optimizer.update(learningRate: rate)
@@ -83,15 +85,18 @@ package final class Trainer {
     guard norm.isFinite else {
       throw .notFinite(
         quantity: "gradient", step: stepsDone + 1,
-        record: plan.set.locations[plan.steps[stepsDone][0]], count: plan.steps[stepsDone].count)
+        record: plan.set.locations[plan.steps[stepsDone].first ?? 0],
+        count: plan.steps[stepsDone].count)
     }
-    let loss = sum / Double(max(1, targets))
-    if stepsDone == 0 { lossFirst = loss }
+    // By chance a step may have no record: it has the loss of the step before.
+    let loss = targets == 0 ? lossLast ?? 0 : sum / Double(targets)
+    if lossFirst == nil { lossFirst = loss }
     lossLast = loss
     stepsDone += 1
     return TrainingEvent.Step(
       step: stepsDone, loss: loss, targetTokens: targets, tokens: tokens, learningRate: rate,
-      gradientNorm: norm, seconds: clock() - started)
+      gradientNorm: norm, seconds: clock() - started, records: privateGradients?.records,
+      clippedRecords: privateGradients?.clipped)
   }
 
   /// Tokens and targets of the steps done.
@@ -113,6 +118,37 @@ package final class Trainer {
     var profile = model.profile
     profile[.optimizer] += optimizerSeconds
     return profile
+  }
+
+  /// The gradients of a step, with the sum of its losses and its tokens.
+  private func gradients(scale: Float) throws(TrainingError) -> (sum: Double, tokens: Int) {
+    var (sum, tokens) = (0.0, 0)
+    for part in plan.rows(of: stepsDone, limit: rows) {
+      sum += try accumulate(part.row, examples: part.examples, scale: scale)
+      tokens += part.row.count
+    }
+    return (sum, tokens)
+  }
+
+  /// ``gradients(scale:)`` with record-level privacy: record by record, each one's mean over its own
+  /// targets, since a number of targets of the whole step would depend on all records.
+  private func noisyGradients() throws(TrainingError) -> (sum: Double, tokens: Int) {
+    guard let privateGradients else { return (0, 0) }
+    var (sum, tokens) = (0.0, 0)
+    privateGradients.begin()
+    for part in plan.rows(of: stepsDone, limit: 1) {
+      let scale = 1 / Float(max(1, part.row.targets.count))
+      sum += try accumulate(part.row, examples: part.examples, scale: scale)
+      tokens += part.row.count
+      optimizer.clearFrozenRanks()
+      guard privateGradients.take().isFinite else {
+        throw .notFinite(
+          quantity: "gradient", step: stepsDone + 1,
+          record: plan.set.locations[part.examples[part.examples.startIndex]], count: 1)
+      }
+    }
+    privateGradients.finish(path: [run, "step-\(stepsDone)"])
+    return (sum, tokens)
   }
 
   private func accumulate(

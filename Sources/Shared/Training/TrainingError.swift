@@ -21,6 +21,8 @@ package enum TrainingError: Error, Equatable {
   case foreignState(path: String, reason: String)
   /// A memory budget that no plan fits in.
   case memoryBudget(needed: Int, budget: Int)
+  /// A number of record-level privacy out of its range.
+  case invalidPrivacy(option: String, expected: String)
   case model(ModelError)
   case examples(ExampleError)
   case safetensors(SafetensorsError)
@@ -31,7 +33,7 @@ extension TrainingError: Diagnosable {
   package var category: FailureCategory {
     switch self {
     case .noRecords, .notFinite, .foreignState: .badData
-    case .nothingToTrain, .memoryBudget: .usage
+    case .nothingToTrain, .memoryBudget, .invalidPrivacy: .usage
     case .model(let error): error.category
     case .examples(let error): error.category
     case .safetensors(let error): error.category
@@ -48,7 +50,7 @@ extension TrainingError: Diagnosable {
     case .safetensors(let error): error.location
     case .stream(let error): error.location
     case .noRecords(let source): source.isEmpty ? nil : source
-    case .nothingToTrain, .memoryBudget: nil
+    case .nothingToTrain, .memoryBudget, .invalidPrivacy: nil
     }
   }
 
@@ -62,6 +64,7 @@ extension TrainingError: Diagnosable {
     case .foreignState(_, let reason): reason
     case .memoryBudget(let needed, let budget):
       "--memory \(budget) is too little: at least \(needed) bytes are needed"
+    case .invalidPrivacy(let option, let expected): "--\(option): expected \(expected)"
     case .model(let error): error.message
     case .examples(let error): error.message
     case .safetensors(let error): error.message

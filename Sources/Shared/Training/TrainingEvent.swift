@@ -28,6 +28,8 @@ package enum TrainingEvent: Sendable, Equatable {
     package var kernels = ""
     package var threads = 1
     package var precision = "f32"
+    /// The guarantee of record-level privacy; nil: none.
+    package var privacy: String?
 
     package init(client: String?, round: Int) {
       self.client = client
@@ -47,10 +49,13 @@ package enum TrainingEvent: Sendable, Equatable {
     /// Global norm before clipping.
     package var gradientNorm: Double
     package var seconds: Double
+    /// With record-level privacy: records that were drawn, and those of them that were cut.
+    package var records: Int?
+    package var clippedRecords: Int?
 
     package init(
       step: Int, loss: Double, targetTokens: Int, tokens: Int, learningRate: Double,
-      gradientNorm: Double, seconds: Double
+      gradientNorm: Double, seconds: Double, records: Int? = nil, clippedRecords: Int? = nil
     ) {
       self.step = step
       self.loss = loss
@@ -59,6 +64,8 @@ package enum TrainingEvent: Sendable, Equatable {
       self.learningRate = learningRate
       self.gradientNorm = gradientNorm
       self.seconds = seconds
+      self.records = records
+      self.clippedRecords = clippedRecords
     }
   }
 
@@ -122,6 +129,7 @@ package enum TrainingEvent: Sendable, Equatable {
     writer.field("kernels", event.kernels)
     writer.field("threads", event.threads)
     writer.field("precision", event.precision)
+    writer.field("privacy", ifPresent: event.privacy)
   }
 
   private static func write(_ event: Step, to writer: inout JSONWriter) {
@@ -134,6 +142,8 @@ package enum TrainingEvent: Sendable, Equatable {
     writer.field("learning_rate", event.learningRate)
     writer.field("gradient_norm", event.gradientNorm)
     writer.field("seconds", event.seconds)
+    writer.field("records", ifPresent: event.records)
+    writer.field("clipped_records", ifPresent: event.clippedRecords)
   }
 
   private static func write(_ event: End, to writer: inout JSONWriter) {

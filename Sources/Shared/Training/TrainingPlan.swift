@@ -2,6 +2,7 @@
 package import Examples
 import LanguageModels
 package import Randomness
+import Streams
 
 /// How long to train.
 package enum TrainingLength: Sendable, Equatable {
@@ -12,7 +13,8 @@ package enum TrainingLength: Sendable, Equatable {
 /// The examples of a run and the steps that take them, fixed before training starts.
 package struct TrainingPlan: Sendable {
   package let set: ExampleSet
-  /// Indices of examples by step; a step never spans two epochs.
+  /// Indices of examples by step; a step never spans two epochs. With record-level privacy a step may be
+  /// empty.
   package let steps: [[Int]]
 
   /// - Parameters:
@@ -45,6 +47,34 @@ package struct TrainingPlan: Sendable {
       steps.append(step.examples)
     }
     self.steps = steps
+  }
+
+  /// Steps that take every example by chance, as record-level privacy asks for.
+  ///
+  /// - Throws: ``TrainingError/noRecords(source:)``.
+  package init(
+    set: ExampleSet, privacy: RecordPrivacy, length: TrainingLength, seed: Seed,
+    streamPath: [String], source: String = ""
+  ) throws(TrainingError) {
+    if set.examples.isEmpty { throw .noRecords(source: source) }
+    self.set = set
+    let count =
+      switch length {
+      case .steps(let steps): steps
+      case .epochs(let epochs): privacy.steps(epochs: epochs)
+      }
+    steps = privacy.sample(set, steps: count, seed: seed, streamPath: streamPath)
+  }
+
+  /// Digest of the examples' tokens and targets.
+  static func digest(_ set: ExampleSet) -> String {
+    let digest = ContentDigest()
+    for example in set.examples {
+      digest.update("\(example.tokens.count) ")
+      example.tokens.withUnsafeBytes { digest.update($0) }
+      digest.update(example.isTarget.map { $0 ? 1 : 0 })
+    }
+    return digest.hexadecimal()
   }
 
   /// The rows of a step, each of at most `limit` tokens unless one example is longer.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // y = x · wᵀ and dx = dy · w on cells: frozen w (O, I) is expanded and packed panel by panel by all
-// threads, and each task packs the rows that it multiplies. What is packed where depends on the shapes
+// threads, and what an adapter adds is a few more terms of the same sums: [x, h] · [w, b]ᵀ, and each task packs the rows that it multiplies. What is packed where depends on the shapes
 // alone, and so do the sums; those of a row do not depend on the rows around it.
 
 /// How a product of a frozen matrix is cut.
@@ -31,53 +31,60 @@ extension CPUDevice {
 
   func cellLinearForward<Kind: CellKind>(
     _: Kind.Type, _ y: UnsafeMutablePointer<Float>, _ x: UnsafePointer<Float>, _ weight: Matrix, rows: Int,
-    accumulate: Bool
+    accumulate: Bool, plus term: LowRankTerm?
   ) {
     let (inputs, outputs) = (weight.columns, weight.rows)
     guard outputs > 0, rows > 0 else { return }
     if inputs == 0, !accumulate { y.update(repeating: 0, count: rows * outputs) }
     let source = source(weight)
-    let cells = Kind.cells(inputs)
+    let factor = term.map { UnsafePointer($0.factor.values(outputs * $0.rank)) }
+    let cells = Kind.cells(inputs) + Kind.cells(term?.rank ?? 0)
     let limit = min(
       LinearTiles.panelRows(columns: inputs, terms: Kind.terms), CellTiles.paddedColumns(outputs))
     var shared = ScratchCursor(sharedScratch(limit * cells, for: .weights))
     let packed = shared.takeCells(limit * cells)
     for first in stride(from: 0, to: outputs, by: limit) {
       let panel = first..<min(outputs, first + limit)
-      packTransposed(Kind.self, packed, source, panel)
+      packTransposed(
+        Kind.self, packed, source, panel, plus: term.map { $0.rank } ?? 0, of: factor)
       cellTiles(
         Kind.self, y + first, stride: outputs, rows: rows, columns: panel.count, terms: inputs, from: x,
-        stride: inputs, packed, accumulate: accumulate)
+        stride: inputs, plus: term, packed, accumulate: accumulate)
     }
   }
 
   func cellLinearBackward<Kind: CellKind>(
     _: Kind.Type, _ dx: UnsafeMutablePointer<Float>, _ dy: UnsafePointer<Float>, _ weight: Matrix, rows: Int,
-    accumulate: Bool
+    accumulate: Bool, plus term: LowRankTerm?
   ) {
     let (inputs, outputs) = (weight.columns, weight.rows)
     guard outputs > 0, inputs > 0, rows > 0 else { return }
     let source = source(weight)
     let limit = min(LinearTiles.panelRows(columns: inputs, terms: Kind.terms), outputs)
-    let size = CellTiles.packedPanels(columns: inputs, cells: Kind.cells(limit))
+    let factor = term.map { UnsafePointer($0.factor.values($0.rank * inputs)) }
+    let size = CellTiles.packedPanels(
+      columns: inputs, cells: Kind.cells(limit) + Kind.cells(term?.rank ?? 0))
     var shared = ScratchCursor(sharedScratch(size, for: .weights))
     let packed = shared.takeCells(size)
     // Panels follow one another, so each value of dx gets its terms in the order of w's rows.
     for first in stride(from: 0, to: outputs, by: limit) {
       let panel = first..<min(outputs, first + limit)
-      packZipped(Kind.self, packed, source, panel)
+      // What the adapter adds comes last.
+      let added = panel.upperBound == outputs ? term : nil
+      packZipped(Kind.self, packed, source, panel, plus: added?.rank ?? 0, of: factor)
       cellTiles(
         Kind.self, dx, stride: inputs, rows: rows, columns: inputs, terms: panel.count, from: dy + first,
-        stride: outputs, packed, accumulate: accumulate || first > 0)
+        stride: outputs, plus: added, packed, accumulate: accumulate || first > 0)
     }
   }
 
-  /// wᵀ of the rows `panel`, each row a column.
+  /// wᵀ of the rows `panel`, each row a column, and below it the rows of `factor` (rows of w, rank).
   private func packTransposed<Kind: CellKind>(
-    _: Kind.Type, _ packed: UnsafeMutablePointer<Int32>, _ source: WeightSource, _ panel: Range<Int>
+    _: Kind.Type, _ packed: UnsafeMutablePointer<Int32>, _ source: WeightSource, _ panel: Range<Int>,
+    plus rank: Int, of factor: UnsafePointer<Float>?
   ) {
     let columns = source.matrix.columns
-    let cells = Kind.cells(columns)
+    let cells = Kind.cells(columns) + Kind.cells(rank)
     let storage = workerScratch(
       TransposedPanelScratch.floats(columns: columns, cells: cells), for: .weights)
     loop((panel.count + blockColumns - 1) / blockColumns) { task, worker in
@@ -85,20 +92,32 @@ extension CPUDevice {
       packTransposedPanel(
         Kind.self, packed + task * blockColumns * cells, source,
         first..<min(panel.upperBound, first + blockColumns),
-        TransposedPanelScratch(storage[worker], columns: columns, cells: cells))
+        TransposedPanelScratch(storage[worker], columns: columns, cells: cells),
+        plus: rank, of: factor)
     }
   }
 
-  /// w of the rows `panel`, a cell's terms from rows that follow one another.
+  /// w of the rows `panel`, a cell's terms from rows that follow one another, and then the rows of
+  /// `factor` (rank, columns of w).
   private func packZipped<Kind: CellKind>(
-    _: Kind.Type, _ packed: UnsafeMutablePointer<Int32>, _ source: WeightSource, _ panel: Range<Int>
+    _: Kind.Type, _ packed: UnsafeMutablePointer<Int32>, _ source: WeightSource, _ panel: Range<Int>,
+    plus rank: Int, of factor: UnsafePointer<Float>?
   ) {
     let columns = source.matrix.columns
-    let cells = Kind.cells(panel.count)
+    let own = Kind.cells(panel.count)
+    let cells = own + Kind.cells(rank)
     let storage = workerScratch(2 * columns, for: .weights)
     let chunk = max(1, (1 << 14) / max(columns, 1))
     loop((cells + chunk - 1) / chunk) { task, worker in
       for k in task * chunk..<min(cells, (task + 1) * chunk) {
+        if k >= own, let factor {
+          let r = Kind.terms * (k - own)
+          let row = factor + r * columns
+          zipRows(
+            Kind.self, packed + k * blockColumns, panelStride: cells * blockColumns, row,
+            Kind.terms > 1 && r + 1 < rank ? row + columns : nil, columns: columns)
+          continue
+        }
         let first = panel.lowerBound + Kind.terms * k
         zipWeightRows(
           Kind.self, packed + k * blockColumns, panelStride: cells * blockColumns, source,
@@ -111,19 +130,22 @@ extension CPUDevice {
   /// their product with the packed B.
   private func cellTiles<Kind: CellKind>(
     _: Kind.Type, _ c: UnsafeMutablePointer<Float>, stride columnsOfC: Int, rows: Int, columns: Int, terms: Int,
-    from source: UnsafePointer<Float>, stride: Int, _ b: UnsafePointer<Int32>, accumulate: Bool
+    from source: UnsafePointer<Float>, stride: Int, plus term: LowRankTerm?, _ b: UnsafePointer<Int32>,
+    accumulate: Bool
   ) {
     let blocks = (rows + blockRows - 1) / blockRows
     let down = (blocks * blockRows + LinearTiles.rows - 1) / LinearTiles.rows
     let wide = (columns + 4 * blockColumns - 1) / (4 * blockColumns)
     let across = max(1, min(wide, LinearTiles.wantedTasks(threads: loop.threads) / down))
     let panels = (columns + blockColumns - 1) / blockColumns
-    let cells = Kind.cells(terms)
+    let cells = Kind.cells(terms) + Kind.cells(term?.rank ?? 0)
+    let hidden = term.map { UnsafePointer($0.hidden.values(rows * $0.stride) + $0.offset) }
     // Rows that lie a multiple of 4 KiB apart would push one another out of the caches.
     let collides = columnsOfC % 1024 == 0 && cells > CellTiles.depth
     let tileFloats = collides ? LinearTiles.rows * CellTiles.columns : 0
     let packedCells = CellTiles.packedRows(LinearTiles.rows, cells: cells)
-    let storage = workerScratch(packedCells + tileFloats, for: .weights)
+    let appendedFloats = AppendedRows.storage(terms: term?.rank ?? 0)
+    let storage = workerScratch(packedCells + appendedFloats + tileFloats, for: .weights)
     loop(down * across) { task, worker in
       let (i, j) = (task / across, task % across)
       let tileRows = i * blocks / down * blockRows..<min(rows, (i + 1) * blocks / down * blockRows)
@@ -131,9 +153,15 @@ extension CPUDevice {
         j * panels / across * blockColumns..<min(columns, (j + 1) * panels / across * blockColumns)
       var cursor = ScratchCursor(storage[worker])
       let a = cursor.takeCells(packedCells)
+      var appended: AppendedRows?
+      if let term, let hidden {
+        appended = AppendedRows(
+          source: hidden + tileRows.lowerBound * term.stride, stride: term.stride, terms: term.rank,
+          scale: term.scale, storage: cursor.take(appendedFloats))
+      }
       packCellRows(
         Kind.self, a, from: source + tileRows.lowerBound * stride, stride: stride, rows: tileRows.count,
-        terms: terms)
+        terms: terms, appended: appended)
       let to = c + (tileRows.lowerBound * columnsOfC)
       if collides {
         bufferedProduct(
@@ -186,24 +214,27 @@ struct TransposedPanelScratch {
     ScratchCursor.padded(columns) + stride(cells) * blockColumns
   }
 
-  /// Whole vectors, and an odd number of them.
-  private static func stride(_ cells: Int) -> Int { ScratchCursor.padded(cells) | 16 }
+  /// Whole vectors, and an odd number of them; one more than `cells` need, for what is written behind
+  /// the last cell of an appended row.
+  private static func stride(_ cells: Int) -> Int { ScratchCursor.padded(cells + 16) | 16 }
 }
 
-/// Up to 32 weight rows to the columns of a panel [cells][32].
+/// Up to 32 weight rows to the columns of a panel [cells][32]; below each one its row of `factor`
+/// (rows of w, rank).
 func packTransposedPanel<Kind: CellKind>(
   _: Kind.Type, _ panel: UnsafeMutablePointer<Int32>, _ source: WeightSource, _ rows: Range<Int>,
-  _ scratch: TransposedPanelScratch
+  _ scratch: TransposedPanelScratch, plus rank: Int = 0, of factor: UnsafePointer<Float>? = nil
 ) {
   let columns = source.matrix.columns
+  let own = Kind.cells(columns)
   for row in rows {
-    Kind.pack(
-      scratch.cells + (row - rows.lowerBound) * scratch.stride,
-      from: source.rows(row..<row + 1, storage: scratch.row), terms: columns)
+    let cells = scratch.cells + (row - rows.lowerBound) * scratch.stride
+    Kind.pack(cells, from: source.rows(row..<row + 1, storage: scratch.row), terms: columns)
+    if let factor { Kind.pack(cells + own, from: factor + row * rank, terms: rank) }
   }
   packCellPanel(
     panel, width: blockColumns, from: scratch.cells, stride: scratch.stride,
-    rows: rows.count, cells: Kind.cells(columns))
+    rows: rows.count, cells: own + Kind.cells(rank))
 }
 
 /// The weight rows of a cell to a row of cells in each panel.

@@ -2,16 +2,32 @@
 
 // Operands to cells, in the order in which products read them.
 
+/// Further terms of the rows of A, in cells of their own: the hidden states of a low-rank term.
+struct AppendedRows {
+  /// Rows of `terms` values, `stride` apart, of which each is multiplied by `scale`.
+  let source: UnsafePointer<Float>
+  let stride: Int
+  let terms: Int
+  let scale: Float
+  /// Room for ``storage(terms:)`` floats.
+  let storage: UnsafeMutablePointer<Float>
+
+  /// Floats of `storage`.
+  static func storage(terms: Int) -> Int { 2 * ScratchCursor.padded(terms) }
+}
+
 /// A (rows, terms) in float32 to rows of cells, block by block along the terms.
 ///
 /// Cell k of row i lies in block k / depth at i·``CellTiles/rowStride`` + k mod depth; blocks follow one
 /// another. Rows up to a whole block of the product keep what was there.
+///
+/// - Parameter appended: terms that follow, from the next whole cell on.
 func packCellRows<Kind: CellKind>(
   _: Kind.Type, _ packed: UnsafeMutablePointer<Int32>, from source: UnsafePointer<Float>, stride: Int, rows: Int,
-  terms: Int
+  terms: Int, appended: AppendedRows? = nil
 ) {
   let cells = Kind.cells(terms)
-  let depth = CellTiles.blockDepth(cells)
+  let depth = CellTiles.blockDepth(cells &+ Kind.cells(appended?.terms ?? 0))
   let rowsOfBlock = CellTiles.paddedRows(rows) &* CellTiles.rowStride
   for row in 0..<rows {
     let from = source + row &* stride
@@ -23,7 +39,26 @@ func packCellRows<Kind: CellKind>(
       k = end
       block += rowsOfBlock
     }
+    guard let appended else { continue }
+    let more = appendedCells(Kind.self, appended, row: row)
+    for index in 0..<Kind.cells(appended.terms) {
+      let k = cells &+ index
+      packed[k / depth &* rowsOfBlock &+ row &* CellTiles.rowStride &+ k % depth] = more[index]
+    }
   }
+}
+
+/// The cells of one appended row.
+@inline(__always)
+private func appendedCells<Kind: CellKind>(
+  _: Kind.Type, _ appended: AppendedRows, row: Int
+) -> UnsafeMutablePointer<Int32> {
+  let (values, from) = (appended.storage, appended.source + row &* appended.stride)
+  for r in 0..<appended.terms { values[r] = appended.scale * from[r] }
+  let count = ScratchCursor.padded(appended.terms)
+  let cells = UnsafeMutableRawPointer(values + count).bindMemory(to: Int32.self, capacity: count)
+  Kind.pack(cells, from: values, terms: appended.terms)
+  return cells
 }
 
 /// `terms` neighbouring values as pairs; writes whole vectors.

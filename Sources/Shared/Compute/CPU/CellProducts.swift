@@ -68,10 +68,10 @@ extension Precision {
 /// How products of cells are cut.
 enum CellTiles {
   /// Cells of one row of A that a block of the product takes in; A and B of a block fit the first cache.
-  static let depth = 192
+  static let depth = 208
   /// Cells from one packed row of A to the next: no power of two, which would put all rows into few
   /// sets of the cache.
-  static let rowStride = 200
+  static let rowStride = 216
   /// Columns that are finished before the next ones: C and the block of B fit the second cache.
   static let columns = 512
 

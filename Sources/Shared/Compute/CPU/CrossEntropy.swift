@@ -121,7 +121,7 @@ extension CPUDevice {
   package func logits(
     _ logits: Buffer, hidden: Buffer, head: Matrix, rows: Int, softcap: Float?
   ) {
-    linearForward(logits, x: hidden, weight: head, rows: rows, accumulate: false)
+    linearForward(logits, x: hidden, weight: head, rows: rows, accumulate: false, plus: nil)
     guard let softcap else { return }
     let start = logits.pointer
     loop.chunks(of: rows * head.rows, by: elementChunk) { range in

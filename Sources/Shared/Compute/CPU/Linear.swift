@@ -30,17 +30,19 @@ private enum LinearTiles {
 }
 
 extension CPUDevice {
-  package func linearForward(_ y: Buffer, x: Buffer, weight: Matrix, rows: Int, accumulate: Bool) {
+  package func linearForward(
+    _ y: Buffer, x: Buffer, weight: Matrix, rows: Int, accumulate: Bool, plus: LowRankTerm?
+  ) {
     let (inputs, outputs) = (weight.columns, weight.rows)
     let (y, x) = (y.values(rows * outputs), x.values(rows * inputs))
     if usesCells(weight) {
       switch precision {
       case .float32:
         cellLinearForward(
-          Float32Cell.self, y, x, weight, rows: rows, accumulate: accumulate)
+          Float32Cell.self, y, x, weight, rows: rows, accumulate: accumulate, plus: plus)
       case .bfloat16:
         cellLinearForward(
-          BFloat16Pair.self, y, x, weight, rows: rows, accumulate: accumulate)
+          BFloat16Pair.self, y, x, weight, rows: rows, accumulate: accumulate, plus: plus)
       }
       return
     }
@@ -54,22 +56,23 @@ extension CPUDevice {
           y + rows.lowerBound * outputs + panel.lowerBound + columns.lowerBound, stride: outputs)
       }
     }
+    if let plus { lowRankUp(y, plus, rows: rows, outputs: outputs) }
   }
 
   package func linearBackward(
-    _ dx: Buffer, dy: Buffer, weight: Matrix, rows: Int, accumulate: Bool
+    _ gradient: Buffer, dy: Buffer, weight: Matrix, rows: Int, accumulate: Bool, plus: LowRankTerm?
   ) {
     let (inputs, outputs) = (weight.columns, weight.rows)
-    let (dx, dy) = (dx.values(rows * inputs), dy.values(rows * outputs))
+    let (dx, dy) = (gradient.values(rows * inputs), dy.values(rows * outputs))
     if outputs == 0, !accumulate { dx.update(repeating: 0, count: rows * inputs) }
     if usesCells(weight) {
       switch precision {
       case .float32:
         cellLinearBackward(
-          Float32Cell.self, dx, dy, weight, rows: rows, accumulate: accumulate)
+          Float32Cell.self, dx, dy, weight, rows: rows, accumulate: accumulate, plus: plus)
       case .bfloat16:
         cellLinearBackward(
-          BFloat16Pair.self, dx, dy, weight, rows: rows, accumulate: accumulate)
+          BFloat16Pair.self, dx, dy, weight, rows: rows, accumulate: accumulate, plus: plus)
       }
       return
     }
@@ -84,6 +87,7 @@ extension CPUDevice {
           dx + rows.lowerBound * inputs + columns.lowerBound, stride: inputs)
       }
     }
+    if let plus { lowRankInput(gradient, plus, rows: rows, inputs: inputs) }
   }
 
   /// Calls `body` with successive ranges of weight rows and the rows as float32.

@@ -280,20 +280,26 @@ extension CPUDevice {
     }
   }
 
-  package func lowRankUp(
-    _ y: Buffer, hidden: Buffer, b: Buffer, rows: Int, outputs: Int, rank: Int, offset: Int,
-    stride: Int, scale: Float
+  /// y (N, O) += scale · h · bᵀ: the term of a product that other kernels computed.
+  func lowRankUp(_ y: UnsafeMutablePointer<Float>, _ term: LowRankTerm, rows: Int, outputs: Int) {
+    let factor = term.factor.values(outputs * term.rank)
+    addLowRank(
+      y, term, transposed(factor, rows: outputs, columns: term.rank), rows: rows, columns: outputs)
+  }
+
+  /// C (N, columns) += scale · h · factor (r, columns).
+  func addLowRank(
+    _ c: UnsafeMutablePointer<Float>, _ term: LowRankTerm, _ factor: UnsafePointer<Float>, rows: Int,
+    columns: Int
   ) {
-    precondition(offset >= 0 && offset + rank <= stride, "ranks outside the stack")
-    let (y, hidden) = (y.values(rows * outputs), hidden.values(rows * stride))
-    let transposed = transposed(b.values(outputs * rank), rows: outputs, columns: rank)
+    let hidden = term.hidden.values(rows * term.stride)
     loop.chunks(of: rows, by: LowRankTiles.rows) { range in
       ThinProduct(
-        a: hidden + range.lowerBound * stride + offset, rowStep: stride, step: 1, b: transposed,
-        bStride: outputs, scale: scale
+        a: hidden + range.lowerBound * term.stride + term.offset, rowStep: term.stride, step: 1,
+        b: factor, bStride: columns, scale: term.scale
       ).add(
-        to: y + range.lowerBound * outputs, stride: outputs, rows: range.count, columns: outputs,
-        terms: rank)
+        to: c + range.lowerBound * columns, stride: columns, rows: range.count, columns: columns,
+        terms: term.rank)
     }
   }
 
@@ -329,26 +335,21 @@ extension CPUDevice {
   }
 
   package func lowRankDownBackward(
-    dx: Buffer?, dA: Buffer?, dHidden: Buffer, x: Buffer, a: Buffer, rows: Int, inputs: Int,
-    rank: Int
+    dA: Buffer, dHidden: Buffer, x: Buffer, rows: Int, inputs: Int, rank: Int
   ) {
     let (dHidden, x) = (dHidden.values(rows * rank), x.values(rows * inputs))
-    let a = a.values(rank * inputs)
-    if let dA = dA?.values(rank * inputs) {
-      loop.chunks(of: inputs, by: LowRankTiles.features) { range in
-        sumOverRows(
-          dA + range.lowerBound, stride: inputs, ranks: rank, columns: range.count, dHidden,
-          hiddenStride: rank, x + range.lowerBound, width: inputs, rows: rows, scale: 1)
-      }
+    let dA = dA.values(rank * inputs)
+    loop.chunks(of: inputs, by: LowRankTiles.features) { range in
+      sumOverRows(
+        dA + range.lowerBound, stride: inputs, ranks: rank, columns: range.count, dHidden,
+        hiddenStride: rank, x + range.lowerBound, width: inputs, rows: rows, scale: 1)
     }
-    guard let dx = dx?.values(rows * inputs) else { return }
-    loop.chunks(of: rows, by: LowRankTiles.rows) { range in
-      ThinProduct(
-        a: dHidden + range.lowerBound * rank, rowStep: rank, step: 1, b: a, bStride: inputs
-      ).add(
-        to: dx + range.lowerBound * inputs, stride: inputs, rows: range.count, columns: inputs,
-        terms: rank)
-    }
+  }
+
+  package func lowRankInput(_ dx: Buffer, _ term: LowRankTerm, rows: Int, inputs: Int) {
+    addLowRank(
+      dx.values(rows * inputs), term, term.factor.values(term.rank * inputs), rows: rows,
+      columns: inputs)
   }
 
   /// A factor (rows, columns) with its sides exchanged, in shared storage.

@@ -70,21 +70,31 @@ extension ReferenceDevice {
     }
   }
 
-  package func linearForward(_ y: Buffer, x: Buffer, weight: Matrix, rows: Int, accumulate: Bool) {
+  package func linearForward(
+    _ y: Buffer, x: Buffer, weight: Matrix, rows: Int, accumulate: Bool, plus: LowRankTerm?
+  ) {
     let (inputs, outputs) = (weight.columns, weight.rows)
     let (y, x) = (y.values(rows * outputs), x.values(rows * inputs))
+    let term = plus.map { ($0, h: $0.hidden.values(rows * $0.stride), b: $0.factor.values(outputs * $0.rank)) }
     for o in 0..<outputs {
       let w = row(o, of: weight)
       for n in 0..<rows {
         var sum = accumulate ? Double(y[n * outputs + o]) : 0
         for i in 0..<inputs { sum += Double(x[n * inputs + i]) * Double(w[i]) }
+        if let (term, h, b) = term {
+          for r in 0..<term.rank {
+            sum +=
+              Double(term.scale) * Double(h[n * term.stride + term.offset + r])
+              * Double(b[o * term.rank + r])
+          }
+        }
         y[n * outputs + o] = Float(sum)
       }
     }
   }
 
   package func linearBackward(
-    _ dx: Buffer, dy: Buffer, weight: Matrix, rows: Int, accumulate: Bool
+    _ dx: Buffer, dy: Buffer, weight: Matrix, rows: Int, accumulate: Bool, plus: LowRankTerm?
   ) {
     let (inputs, outputs) = (weight.columns, weight.rows)
     let (dx, dy) = (dx.values(rows * inputs), dy.values(rows * outputs))
@@ -93,6 +103,16 @@ extension ReferenceDevice {
       let w = row(o, of: weight)
       for n in 0..<rows {
         for i in 0..<inputs { sums[n * inputs + i] += Double(dy[n * outputs + o]) * Double(w[i]) }
+      }
+    }
+    if let term = plus {
+      let h = term.hidden.values(rows * term.stride)
+      let a = term.factor.values(term.rank * inputs)
+      for n in 0..<rows {
+        for r in 0..<term.rank {
+          let factor = Double(term.scale) * Double(h[n * term.stride + term.offset + r])
+          for i in 0..<inputs { sums[n * inputs + i] += factor * Double(a[r * inputs + i]) }
+        }
       }
     }
     for (index, sum) in sums.enumerated() { dx[index] = Float(sum) }
@@ -115,21 +135,6 @@ extension ReferenceDevice {
         var sum = 0.0
         for i in 0..<inputs { sum += Double(x[n * inputs + i]) * Double(a[r * inputs + i]) }
         hidden[n * rank + r] = Float(sum)
-      }
-    }
-  }
-
-  package func lowRankUp(
-    _ y: Buffer, hidden: Buffer, b: Buffer, rows: Int, outputs: Int, rank: Int, offset: Int,
-    stride: Int, scale: Float
-  ) {
-    let (y, hidden) = (y.values(rows * outputs), hidden.values(rows * stride))
-    let b = b.values(outputs * rank)
-    for n in 0..<rows {
-      for o in 0..<outputs {
-        var sum = 0.0
-        for r in 0..<rank { sum += Double(hidden[n * stride + offset + r]) * Double(b[o * rank + r]) }
-        y[n * outputs + o] = Float(Double(y[n * outputs + o]) + Double(scale) * sum)
       }
     }
   }
@@ -161,26 +166,29 @@ extension ReferenceDevice {
   }
 
   package func lowRankDownBackward(
-    dx: Buffer?, dA: Buffer?, dHidden: Buffer, x: Buffer, a: Buffer, rows: Int, inputs: Int,
-    rank: Int
+    dA: Buffer, dHidden: Buffer, x: Buffer, rows: Int, inputs: Int, rank: Int
   ) {
     let (dHidden, x) = (dHidden.values(rows * rank), x.values(rows * inputs))
-    let a = a.values(rank * inputs)
-    if let dA = dA?.values(rank * inputs) {
-      for r in 0..<rank {
-        for i in 0..<inputs {
-          var sum = Double(dA[r * inputs + i])
-          for n in 0..<rows { sum += Double(dHidden[n * rank + r]) * Double(x[n * inputs + i]) }
-          dA[r * inputs + i] = Float(sum)
-        }
+    let dA = dA.values(rank * inputs)
+    for r in 0..<rank {
+      for i in 0..<inputs {
+        var sum = Double(dA[r * inputs + i])
+        for n in 0..<rows { sum += Double(dHidden[n * rank + r]) * Double(x[n * inputs + i]) }
+        dA[r * inputs + i] = Float(sum)
       }
     }
-    guard let dx = dx?.values(rows * inputs) else { return }
+  }
+
+  package func lowRankInput(_ dx: Buffer, _ term: LowRankTerm, rows: Int, inputs: Int) {
+    let (dx, h) = (dx.values(rows * inputs), term.hidden.values(rows * term.stride))
+    let a = term.factor.values(term.rank * inputs)
     for n in 0..<rows {
       for i in 0..<inputs {
-        var sum = Double(dx[n * inputs + i])
-        for r in 0..<rank { sum += Double(dHidden[n * rank + r]) * Double(a[r * inputs + i]) }
-        dx[n * inputs + i] = Float(sum)
+        var sum = 0.0
+        for r in 0..<term.rank {
+          sum += Double(h[n * term.stride + term.offset + r]) * Double(a[r * inputs + i])
+        }
+        dx[n * inputs + i] = Float(Double(dx[n * inputs + i]) + Double(term.scale) * sum)
       }
     }
   }

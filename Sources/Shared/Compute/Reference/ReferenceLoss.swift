@@ -5,7 +5,7 @@ extension ReferenceDevice {
   package func logits(
     _ logits: Buffer, hidden: Buffer, head: Matrix, rows: Int, softcap: Float?
   ) {
-    linearForward(logits, x: hidden, weight: head, rows: rows, accumulate: false)
+    linearForward(logits, x: hidden, weight: head, rows: rows, accumulate: false, plus: nil)
     guard let softcap else { return }
     for i in 0..<rows * head.rows {
       logits.pointer[i] = Float(Double(softcap) * tanh(Double(logits.pointer[i] / softcap)))

@@ -14,6 +14,8 @@ final class Decoder {
   var trainsB = true
   /// Dropout on what the A factors read, in training.
   var dropout: RowPlaces?
+  /// What passes leave of keys and values, where an answer is written token by token.
+  var cache: KeyValueCache?
   /// Where the time of the passes since ``takeProfile()`` went, but for what lies between.
   var profile = StepProfile()
   private var ropeTables: [RopeTable]
@@ -54,15 +56,21 @@ final class Decoder {
 
   /// Checks a row and writes its rope angles.
   ///
-  /// - Parameter wantsAllRows: the last hidden states of all rows are wanted, not of targets alone.
-  func prepare(_ packed: PackedRow, wantsAllRows: Bool = false) throws(ModelError) -> Row {
+  /// - Parameters:
+  ///   - wantsAllRows: the last hidden states of all rows are wanted, not of targets alone.
+  ///   - places: the position of each row in its sequence, where they do not follow from the examples.
+  func prepare(
+    _ packed: PackedRow, wantsAllRows: Bool = false, places: [Int]? = nil
+  ) throws(ModelError) -> Row {
     precondition(packed.count <= workspace.plan.rows, "row longer than planned")
     lora?.refresh(weights)
     for token in packed.tokens where token < 0 || Int(token) >= config.vocabularySize {
       throw .tokenOutsideVocabulary(token: Int(token), vocabulary: config.vocabularySize)
     }
     for index in ropeTables.indices {
-      let values = ropeTables[index].values(starts: packed.starts)
+      let values =
+        places.map { ropeTables[index].values(places: $0) }
+        ?? ropeTables[index].values(starts: packed.starts)
       let buffers = workspace.positions(index, rows: packed.count)
       values.cosines.withUnsafeBufferPointer { device.write($0, to: buffers.cosines) }
       values.sines.withUnsafeBufferPointer { device.write($0, to: buffers.sines) }

@@ -3,8 +3,9 @@
 /// Floating-point operations that a row of tokens cannot do without: a multiplication and an addition
 /// are two. What a memory plan computes again does not count, nor do element-wise passes.
 package struct DecoderWork: Sendable, Equatable {
-  /// Products with the frozen weights of the layers.
+  /// Products with the frozen weights of the layers, and what adapters add to them.
   package var products = 0.0
+  /// The other products of adapters: into the rank, and the gradients of the factors.
   package var adapters = 0.0
   package var attention = 0.0
   /// Logits at target positions, and the gradient of their hidden states.
@@ -56,9 +57,10 @@ extension DecoderWork {
       let isUpper =
         module.layer == config.layerCount - 1
         && config.modules[module.module].stage > .attentionInput
-      adapters +=
-        (trains ? 6 : 2) * Double(module.rank * (module.inputs + module.outputs))
-        * (isUpper ? Double(targets) : tokens)
+      let unit = 2 * Double(module.rank) * (isUpper ? Double(targets) : tokens)
+      let (inputs, outputs) = (Double(module.inputs), Double(module.outputs))
+      adapters += unit * (trains ? 2 * (inputs + outputs) : inputs)
+      products += unit * (trains ? inputs + outputs : outputs)
     }
     loss =
       (trains ? 4 : 2) * Double(config.hiddenSize) * Double(config.vocabularySize)

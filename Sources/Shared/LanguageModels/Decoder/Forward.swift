@@ -137,6 +137,16 @@ extension Decoder {
         rows: n * config.keyValueHeadCount, channels: config.headSize)
     }
     rotate(layer, row, query: query, key: key, inverse: false)
+    if let cache {
+      cache.append(
+        layer, keys: device.read(key), values: device.read(saved[.value]),
+        starts: row.packed.starts)
+      if cache.isStep {
+        let attended = cache.attend(layer, query: device.read(query))
+        attended.withUnsafeBufferPointer { device.write($0, to: saved[.attended]) }
+        return
+      }
+    }
     profile.measure(.attention) {
       device.attentionForward(
         saved[.attended], logSumExp: saved[.logSumExp], q: query, k: key, v: saved[.value],

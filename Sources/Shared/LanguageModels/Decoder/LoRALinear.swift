@@ -36,17 +36,12 @@ extension Decoder {
         }
         continue
       }
+      let term = group?.part(projection)?.term(hidden, stride: group?.rank ?? 0)
       profile.measure(.products) {
-        device.linearForward(y, x: x, weight: matrix, rows: rows, accumulate: adds)
+        device.linearForward(y, x: x, weight: matrix, rows: rows, accumulate: adds, plus: term)
       }
       if let bias = frozen.biases[projection.rawValue] {
         device.addBias(y, bias: bias, rows: rows, columns: matrix.rows)
-      }
-      guard let group, let part = group.part(projection) else { continue }
-      profile.measure(.adapters) {
-        device.lowRankUp(
-          y, hidden: hidden, b: part.b, rows: rows, outputs: part.outputs, rank: part.rank,
-          offset: part.offset, stride: group.rank, scale: part.scale)
       }
     }
   }
@@ -69,10 +64,7 @@ extension Decoder {
   ) {
     device.linearForward(
       z, x: x, weight: weights.layers[layer].matrices[part.projection.rawValue], rows: rows,
-      accumulate: false)
-    device.lowRankUp(
-      z, hidden: hidden, b: part.b, rows: rows, outputs: part.outputs, rank: part.rank,
-      offset: part.offset, stride: hidden.count / max(1, rows), scale: part.scale)
+      accumulate: false, plus: part.term(hidden, stride: hidden.count / max(1, rows)))
   }
 
   /// The gradient of z = x·Wᵀ + s·h·Bᵀ where y = g ⊙ z, which it is dy ⊙ g; dMagnitude += Σ dy·z / ‖·‖.
@@ -112,48 +104,56 @@ extension Decoder {
         dy = decomposedBackward(
           dy, part, lengths, layer: layer, rows: rows, x: input, hidden: hidden)
       }
-      if let dx {
-        profile.measure(.products) {
-          device.linearBackward(
-            dx, dy: dy, weight: weights.layers[layer].matrices[output.projection.rawValue],
-            rows: rows, accumulate: index > 0)
+      if let group, let part, let dHidden {
+        profile.measure(.adapters) {
+          device.lowRankUpBackward(
+            dHidden: dHidden, dB: trainsB ? part.dB : nil, dy: dy, hidden: hidden, b: part.b,
+            rows: rows, outputs: part.outputs, rank: part.rank, offset: part.offset,
+            stride: group.rank, scale: part.scale, accumulate: part.isContinuation)
         }
       }
-      guard let group, let part, let dHidden else { continue }
-      profile.measure(.adapters) {
-        device.lowRankUpBackward(
-          dHidden: dHidden, dB: trainsB ? part.dB : nil, dy: dy, hidden: hidden, b: part.b,
-          rows: rows, outputs: part.outputs, rank: part.rank, offset: part.offset,
-          stride: group.rank, scale: part.scale, accumulate: part.isContinuation)
+      guard let dx else { continue }
+      // dh is complete with the last projection; under dropout it has its own way to dx.
+      var term: LowRankTerm?
+      if let group, let dHidden, dropout == nil, index == outputs.count - 1 {
+        term = LowRankTerm(
+          hidden: dHidden, stride: group.rank, rank: group.rank, factor: group.a)
+      }
+      profile.measure(.products) {
+        device.linearBackward(
+          dx, dy: dy, weight: weights.layers[layer].matrices[output.projection.rawValue],
+          rows: rows, accumulate: index > 0, plus: term)
       }
     }
     guard let group, let dHidden, let input else { return }
-    if let dropout {
-      let places = dropout.places(rows: rows)
-      let mask = dropout.mask(layer: layer, stage: stage)
+    if trainsA {
+      let read = dropped(input, layer, stage, rows: rows, width: group.inputs)
       profile.measure(.adapters) {
         device.lowRankDownBackward(
-          dx: nil, dA: trainsA ? group.dA : nil, dHidden: dHidden,
-          x: dropped(input, layer, stage, rows: rows, width: group.inputs), a: group.a,
-          rows: rows, inputs: group.inputs, rank: group.rank)
+          dA: group.dA, dHidden: dHidden, x: read, rows: rows, inputs: group.inputs,
+          rank: group.rank)
       }
-      guard let dx else { return }
-      let dDropped = workspace.scratch(.dropped, rows: rows, width: group.inputs)
-      device.fill(dDropped, with: 0)
-      profile.measure(.adapters) {
-        device.lowRankDownBackward(
-          dx: dDropped, dA: nil, dHidden: dHidden, x: input, a: group.a, rows: rows,
-          inputs: group.inputs, rank: group.rank)
-      }
-      device.dropout(
-        dx, x: dDropped, places: places, columns: group.inputs, mask: mask, accumulate: true)
-      return
     }
+    guard let dropout, let dx else { return }
+    let dDropped = workspace.scratch(.dropped, rows: rows, width: group.inputs)
+    device.fill(dDropped, with: 0)
     profile.measure(.adapters) {
-      device.lowRankDownBackward(
-        dx: dx, dA: trainsA ? group.dA : nil, dHidden: dHidden, x: input, a: group.a, rows: rows,
-        inputs: group.inputs, rank: group.rank)
+      device.lowRankInput(
+        dDropped,
+        LowRankTerm(hidden: dHidden, stride: group.rank, rank: group.rank, factor: group.a),
+        rows: rows, inputs: group.inputs)
     }
+    device.dropout(
+      dx, x: dDropped, places: dropout.places(rows: rows), columns: group.inputs,
+      mask: dropout.mask(layer: layer, stage: stage), accumulate: true)
+  }
+}
+
+extension LoRAPart {
+  /// s·h·Bᵀ with h of the stage, (N, `stride`).
+  fileprivate func term(_ hidden: Buffer, stride: Int) -> LowRankTerm {
+    LowRankTerm(
+      hidden: hidden, stride: stride, offset: offset, rank: rank, factor: b, scale: scale)
   }
 }
 

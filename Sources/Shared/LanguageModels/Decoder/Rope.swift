@@ -66,6 +66,12 @@ package struct RopeConfig: Sendable, Equatable {
     return (context, divided(by: long))
   }
 
+  /// Whether an example of `length` tokens has other frequencies than its first `length - 1` alone.
+  package func changesFrequencies(at length: Int) -> Bool {
+    if case .dynamic(_, let context) = scaling { return length > context && rotarySize > 2 }
+    return longExamples.map { length == $0.context + 1 } ?? false
+  }
+
   /// θ^(2i/d)
   private func wave(_ index: Int) -> Double {
     pow(theta, Double(2 * index) / Double(rotarySize))
@@ -139,6 +145,22 @@ struct RopeTable {
     }
     return result
   }
+
+  /// Cosines and sines (N, half) of single tokens at `places`, each the last of its example.
+  mutating func values(places: [Int]) -> (cosines: [Float], sines: [Float]) {
+    var result: (cosines: [Float], sines: [Float]) = ([], [])
+    for place in places {
+      if let frequencies = config.inverseFrequencies(length: place + 1) {
+        var own = RopeAngles(frequencies: frequencies, factor: config.attentionFactor)
+        own.append(place: place, to: &result)
+      } else if place >= context, longAngles != nil {
+        longAngles?.append(place: place, to: &result)
+      } else {
+        angles.append(place: place, to: &result)
+      }
+    }
+    return result
+  }
 }
 
 /// Cosines and sines of one set of frequencies, made once and extended when a longer example comes.
@@ -159,6 +181,14 @@ private struct RopeAngles {
     extend(to: length)
     result.cosines.append(contentsOf: cosines[..<(length * frequencies.count)])
     result.sines.append(contentsOf: sines[..<(length * frequencies.count)])
+  }
+
+  /// Appends one position.
+  mutating func append(place: Int, to result: inout (cosines: [Float], sines: [Float])) {
+    extend(to: place + 1)
+    let range = place * frequencies.count..<(place + 1) * frequencies.count
+    result.cosines.append(contentsOf: cosines[range])
+    result.sines.append(contentsOf: sines[range])
   }
 
   private mutating func extend(to count: Int) {

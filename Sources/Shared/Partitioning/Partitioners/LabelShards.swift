@@ -19,12 +19,9 @@ package struct LabelShards: Partitioner {
   }
 
   package func divide(_ problem: PartitionProblem) -> Division {
-    let values = problem.values ?? [Double](repeating: 0, count: problem.recordCount)
     let shuffled = problem.shuffledRecords()
-    let sorted = shuffled.indices.sorted {
-      let (left, right) = (values[Int(shuffled[$0])], values[Int(shuffled[$1])])
-      return left != right ? left < right : $0 < $1
-    }
+    let sorted =
+      problem.values?.ranked(shuffled) ?? (0..<problem.recordCount).map { Int32($0) }
     // More pieces than records would only add empty ones.
     let perClient = max(1, min(piecesPerClient, problem.recordCount / problem.clients))
     let pieceCount = perClient * problem.clients
@@ -36,7 +33,7 @@ package struct LabelShards: Partitioner {
     var next = 0
     for (piece, size) in pieceSizes.enumerated() {
       for _ in 0..<size {
-        clientOf[Int(shuffled[sorted[next]])] = Int32(owners[piece])
+        clientOf[Int(shuffled[Int(sorted[next])])] = Int32(owners[piece])
         next += 1
       }
     }

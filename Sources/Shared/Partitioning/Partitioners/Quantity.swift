@@ -31,7 +31,7 @@ package struct Quantity: Partitioner {
     let shares = draws.dirichlet(concentration: alpha, count: problem.clients)
     let order = problem.shuffledRecords()
     let sizes: [Int]
-    if let amounts = problem.values, amounts.contains(where: { $0 > 0 }) {
+    if let amounts = problem.values, amounts.runs.values.contains(where: { $0 > 0 }) {
       sizes = Self.sizes(cutting: order, amounts: amounts, shares: shares)
     } else {
       let free = problem.recordCount - problem.clients * problem.minimum
@@ -41,8 +41,8 @@ package struct Quantity: Partitioner {
   }
 
   /// Records of each client when the running sum of the amounts is cut nearest to that of the shares.
-  static func sizes(cutting order: [Int32], amounts: [Double], shares: [Double]) -> [Int] {
-    let total = amounts.reduce(0, +)
+  static func sizes(cutting order: [Int32], amounts: RankedValues, shares: [Double]) -> [Int] {
+    let total = amounts.runOf.reduce(0) { $0 + amounts.runs.values[Int($1)] }
     var sizes: [Int] = []
     var next = 0
     var sum = 0.0

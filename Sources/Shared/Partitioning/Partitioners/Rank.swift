@@ -27,24 +27,24 @@ package struct Rank: Partitioner {
 
   package func divide(_ problem: PartitionProblem) -> Division {
     let count = problem.recordCount
-    let values = problem.values ?? [Double](repeating: 0, count: count)
     // Equal values come in random order.
     let shuffled = problem.shuffledRecords()
-    let ranked = shuffled.indices.sorted {
-      let (left, right) = (values[Int(shuffled[$0])], values[Int(shuffled[$1])])
-      return left != right ? left < right : $0 < $1
-    }
+    var ranked = problem.values?.ranked(shuffled) ?? (0..<count).map { Int32($0) }
     var noise = problem.stream(Self.name)
     let noiseScale = (1 - correlation * correlation).squareRoot()
     var scores = [Double](repeating: 0, count: count)
     for (rank, place) in ranked.enumerated() {
       let quantile = NormalDistribution.quantile((Double(rank) + 0.5) / Double(count))
-      scores[place] = correlation * quantile
+      scores[Int(place)] = correlation * quantile
     }
     for place in scores.indices where noiseScale > 0 { scores[place] += noiseScale * noise.normal() }
-    let order = scores.indices.sorted {
-      scores[$0] != scores[$1] ? scores[$0] < scores[$1] : $0 < $1
-    }.map { shuffled[$0] }
-    return Division(clientOf: problem.cut(order, sizes: problem.equalSizes))
+    if noiseScale > 0 {
+      ranked.sort {
+        let (left, right) = (scores[Int($0)], scores[Int($1)])
+        return left != right ? left < right : $0 < $1
+      }
+    }
+    for rank in ranked.indices { ranked[rank] = shuffled[Int(ranked[rank])] }
+    return Division(clientOf: problem.cut(ranked, sizes: problem.equalSizes))
   }
 }
