@@ -64,10 +64,7 @@ struct EncodingOptions: ParsableArguments {
     to pass: inout ScoringPass.Options, threads: Int, _ tool: Tool
   ) throws -> ModelLikelihood? {
     let base = try model.map { try BaseModel(path: $0) }
-    var encoding = ExampleEncoder.Options()
-    encoding.chatTemplate = ChatTemplateChoice(argument: chatTemplate)
-    encoding.trainOn = trainOn
-    encoding.context = context ?? min(base?.config.maximumContext ?? 2048, 2048)
+    let encoding = encoding(of: base)
     let tokenizer = try loadTokenizer()
     pass.encoder = try ExampleEncoder(
       tokenizer: tokenizer, options: encoding, vocabularySize: base?.config.vocabularySize)
@@ -82,8 +79,17 @@ struct EncodingOptions: ParsableArguments {
     return try ModelLikelihood(base: base, adapter: adapter, device: device)
   }
 
+  /// How records become examples.
+  func encoding(of base: BaseModel?) -> ExampleEncoder.Options {
+    var encoding = ExampleEncoder.Options()
+    encoding.chatTemplate = ChatTemplateChoice(argument: chatTemplate)
+    encoding.trainOn = trainOn
+    encoding.context = context ?? min(base?.config.maximumContext ?? 2048, 2048)
+    return encoding
+  }
+
   /// A model need not bring a tokenizer: records of `input_ids` do without.
-  private func loadTokenizer() throws -> Tokenizer? {
+  func loadTokenizer() throws -> Tokenizer? {
     if let tokenizer { return try Tokenizer.load(path: tokenizer) }
     guard let model else { return nil }
     do { return try Tokenizer.load(path: model) } catch TokenizerError.noTokenizer { return nil }

@@ -50,6 +50,9 @@ struct ScoreCommand: ToolCommand {
   @Flag(help: "Say which signals there are, and end.")
   var listSignals = false
 
+  @Flag(help: "Score nothing: describe --model, --adapter and --tokenizer in a line of JSON.")
+  var describe = false
+
   @OptionGroup var quality: QualityOptions
 
   @Option(help: "Share of the length in the dual score, 0 to 1.")
@@ -66,6 +69,7 @@ struct ScoreCommand: ToolCommand {
 
   mutating func run(_ tool: Tool) throws {
     if listSignals { return try writeSignals() }
+    if describe { return try describeModel() }
     let started = Clock.seconds()
     var options = ScoringPass.Options()
     options.layout = try RecordLayout(fieldOptions: field)

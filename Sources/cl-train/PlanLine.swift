@@ -8,6 +8,7 @@ import Training
 extension TrainSession {
   /// What would be done, as one line of JSON on standard output.
   func printPlan() throws {
+    let about = try PlanSubject(self)
     var writer = JSONWriter()
     writer.object { writer in
       writer.field("type", "train_plan")
@@ -25,6 +26,7 @@ extension TrainSession {
       writeMemory(to: &writer)
       writer.field("precision", device.precision.rawValue)
       writer.field("kernels", device.summary)
+      about.write(to: &writer)
     }
     writer.newline()
     let sink = try OutputSink(path: "-")

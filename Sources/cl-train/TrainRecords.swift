@@ -24,10 +24,7 @@ struct TrainRecords {
     var set = ExampleSet()
     var read: (inputs: [String], pipes: [Manifest.File]) = (options.files.filter { $0 != "-" }, [])
     if loop.steps != 0 {
-      var encoding = ExampleEncoder.Options()
-      encoding.chatTemplate = ChatTemplateChoice(argument: loop.chatTemplate)
-      encoding.trainOn = loop.trainOn
-      encoding.context = loop.context ?? min(base.config.maximumContext, 2048)
+      let encoding = loop.encoding(of: base)
       read.inputs = try tool.inputs(options.files)
       let reader = RecordReader(
         paths: read.inputs, layout: try RecordLayout(fieldOptions: options.field),
@@ -59,7 +56,7 @@ struct TrainRecords {
   }
 
   /// The model's tokenizer; nil where it has none, which records of `input_ids` do not need.
-  private static func tokenizer(_ model: String) throws -> Tokenizer? {
+  static func tokenizer(_ model: String) throws -> Tokenizer? {
     do { return try Tokenizer.load(path: model) } catch TokenizerError.noTokenizer { return nil }
   }
 }

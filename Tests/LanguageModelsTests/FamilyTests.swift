@@ -170,12 +170,67 @@ import Testing
     }
   }
 
+  @Test func gemma3ThatSeesHasTheSettingsOfTheTextInside() throws {
+    // Those of the 4B model, which say what differs from the defaults.
+    let config = try decoder(
+      """
+      {"architectures":["Gemma3ForConditionalGeneration"],"boi_token_index":255999,
+      "eoi_token_index":256000,"eos_token_id":[1,106],"image_token_index":262144,
+      "initializer_range":0.02,"mm_tokens_per_image":256,"model_type":"gemma3",
+      "text_config":{"hidden_size":2560,"intermediate_size":10240,"model_type":"gemma3_text",
+      "num_hidden_layers":34,"rope_scaling":{"factor":8.0,"rope_type":"linear"},
+      "sliding_window":1024},"torch_dtype":"bfloat16","transformers_version":"4.50.0.dev0",
+      "vision_config":{"hidden_size":1152,"image_size":896,"num_hidden_layers":27}}
+      """)
+    #expect(config.headCount == 8 && config.keyValueHeadCount == 4 && config.headSize == 256)
+    #expect(config.vocabularySize == 262_208 && config.maximumContext == 131_072)
+    #expect(config.windows.filter { $0 == 1024 }.count == 29 && config.windows[5] == nil)
+    #expect(config.ropes.map(\.scaling) == [.linear(factor: 8), .none])
+    #expect(
+      config.path(layer: 3, module: config.modules[0])
+        == "model.language_model.layers.3.self_attn.q_proj")
+    #expect(throws: ModelError.self) { try decoder(#"{"model_type":"gemma3"}"#) }
+    for (file, name) in [
+      ("language_model.model.layers.0.mlp.up_proj.weight", "model.layers.0.mlp.up_proj.weight"),
+      ("model.language_model.norm.weight", "model.norm.weight"),
+      ("language_model.lm_head.weight", "lm_head.weight"),
+      ("vision_tower.vision_model.head.weight", nil), ("model.vision_tower.x", nil),
+      ("multi_modal_projector.mm_soft_emb_norm.weight", nil), ("other.weight", "other.weight"),
+    ] {
+      #expect(Gemma3Multimodal.decoderName(of: file) == name)
+    }
+  }
+
+  @Test func graniteKeepsItsResidualsDivided() throws {
+    // Granite 3.3 2B.
+    let config = try decoder(
+      "granite",
+      """
+      "attention_multiplier":0.015625,"embedding_multiplier":12.0,"residual_multiplier":0.22,
+      "logits_scaling":8.0,"rms_norm_eps":1e-05,"tie_word_embeddings":true,"mlp_bias":false,
+      "attention_bias":false,"rope_scaling":null,"rope_theta":10000000.0
+      """)
+    #expect(config.attentionScale == 0.015625 && config.logitScale == 0.125)
+    #expect(abs(config.embeddingScale - 12 / 0.22) < 1e-4)
+    #expect(abs(config.normEpsilon - 1e-5 / 0.0484) < 1e-9)
+    let plain = try decoder("granite", "")
+    #expect(plain.attentionScale == 1 && plain.logitScale == 1 && plain.embeddingScale == 1)
+  }
+
+  private let sizes = """
+    {"hidden_size":64,"intermediate_size":96,"num_hidden_layers":6}
+    """
+
   @Test func everyFamilyRefusesWhatItDoesNotKnow() {
     for family in FamilyCatalog.all {
       #expect {
-        _ = try decoder(family.modelType, #""residual_multiplier":0.22"#)
+        _ =
+          family == Gemma3Multimodal.self
+          ? try decoder(
+            #"{"model_type":"gemma3","text_config":\#(sizes),"depth_multiplier":0.22}"#)
+          : try decoder(family.modelType, #""depth_multiplier":0.22"#)
       } throws: { error in
-        guard case ModelError.unsupportedField(_, "residual_multiplier", _) = error else {
+        guard case ModelError.unsupportedField(_, "depth_multiplier", _) = error else {
           return false
         }
         return true

@@ -2,6 +2,7 @@
 import Compute
 import LanguageModels
 import Safetensors
+import Streams
 import Testing
 import TestSupport
 
@@ -63,7 +64,7 @@ import TestSupport
 
   /// The architecture of a golden in llama.cpp.
   private func architecture(_ golden: String) -> String {
-    let known = ["qwen2", "qwen3", "gemma2", "gemma3", "smollm3", "phi3"]
+    let known = ["qwen2", "qwen3", "gemma2", "gemma3", "gemma", "smollm3", "phi3", "granite"]
     return known.first { golden.hasPrefix($0) } ?? "llama"
   }
 
@@ -74,15 +75,16 @@ import TestSupport
     let config = try BaseModel(path: folder).config
     let file = try SafetensorsFile(path: "\(folder)/model.safetensors")
     let architecture = architecture(golden)
-    let permutes = ["llama", "smollm3"].contains(architecture)
+    let permutes = ["llama", "smollm3", "granite"].contains(architecture)
     var tensors: [(name: String, shape: [Int], values: [Float])] = []
-    for info in file.tensors {
+    for info in file.tensors where !info.name.contains("vision_") && !info.name.contains("projector") {
       var values = try file.tensor(info.name).floats()
       if permutes, info.name.contains("q_proj") || info.name.contains("k_proj") {
         values = permuted(values, columns: info.shape[1], headSize: config.headSize)
       }
       if info.name.hasSuffix("norm.weight") { values = values.map { $0 + config.normOffset } }
-      let name = ggufName(info.name, isSandwich: config.hasSandwichNorms)
+      let plain = info.name.replacing("language_model.", with: "")
+      let name = ggufName(plain, isSandwich: config.hasSandwichNorms)
       tensors.append((name, info.shape, values))
     }
     if case .longRope(let short, let long, _) = config.ropes[0].scaling {
@@ -112,7 +114,8 @@ import TestSupport
     writer.bytes += Array("GGUF".utf8)
     writer.number(UInt32(3))
     writer.number(UInt64(tensors.count))
-    writer.number(UInt64(numbers.count + 3))
+    let fractions = try architectureFractions(folder, config)
+    writer.number(UInt64(numbers.count + fractions.count + 1))
     writer.text("general.architecture")
     writer.number(UInt32(8))
     writer.text(architecture)
@@ -121,10 +124,7 @@ import TestSupport
       writer.number(UInt32(4))
       writer.number(value)
     }
-    for (key, value) in [
-      ("attention.layer_norm_rms_epsilon", config.normEpsilon),
-      ("rope.freq_base", Float(config.ropes[0].theta)),
-    ] {
+    for (key, value) in fractions {
       writer.text("\(architecture).\(key)")
       writer.number(UInt32(6))
       writer.number(value.bitPattern)
@@ -146,6 +146,25 @@ import TestSupport
     return writer.bytes
   }
 
+  /// Numbers with a fraction: epsilon, base of the rope, and the four factors of Granite.
+  private func architectureFractions(
+    _ folder: String, _ config: DecoderConfig
+  ) throws -> [(String, Float)] {
+    let json = try JSONValue(parsing: InputSource(path: "\(folder)/config.json").readAll())
+    let epsilon = json["rms_norm_eps"]?.number ?? json["text_config"]?["rms_norm_eps"]?.number
+    var numbers = [
+      ("attention.layer_norm_rms_epsilon", Float(try #require(epsilon))),
+      ("rope.freq_base", Float(config.ropes[0].theta)),
+    ]
+    for (key, field) in [
+      ("attention.scale", "attention_multiplier"), ("embedding_scale", "embedding_multiplier"),
+      ("residual_scale", "residual_multiplier"), ("logit_scale", "logits_scaling"),
+    ] {
+      if let number = json[field]?.number { numbers.append((key, Float(number))) }
+    }
+    return numbers
+  }
+
   /// Whole numbers that some architectures have besides; soft-caps and local rope stay unsaid.
   private func architectureNumbers(
     _ config: DecoderConfig, _ architecture: String
@@ -164,7 +183,7 @@ import TestSupport
   @Test(
     arguments: [
       "llama2", "llama3", "llama3-rslora-some", "qwen2", "qwen3", "gemma2", "gemma3", "smollm3",
-      "phi3-mini-4k", "phi3-mini-128k",
+      "phi3-mini-4k", "phi3-mini-128k", "gemma", "gemma3-vision", "granite",
     ])
   func aGGUFFileIsTheSameModel(golden: String) throws {
     let folder = try TemporaryDirectory()
@@ -174,7 +193,8 @@ import TestSupport
     #expect(found.config.hasTiedHead == expected.config.hasTiedHead)
     #expect(found.config.vocabularySize == expected.config.vocabularySize)
     #expect(found.digest() != expected.digest())
-    let tokens: [Int32] = (0..<40).map { ($0 * 37 + 5) % 320 }
+    let size = Int32(expected.config.vocabularySize)
+    let tokens: [Int32] = (0..<40).map { ($0 * 37 + 5) % size }
     let row = PackedRow([(tokens: tokens, isTarget: tokens.map { _ in true })])
     let left = try LanguageModel(base: found, device: ReferenceDevice()).logits(row)
     // llama.cpp scales Gemma's attention by the head size, which these tiny models do not.

@@ -87,6 +87,7 @@ struct MemoryModel {
     config.activation = .geluTanh
     config.attentionSoftcap = 3
     config.logitSoftcap = 2
+    config.logitScale = 0.7
     config.hasHeadNorms = true
     config.hasSandwichNorms = true
     config.windows = [3, nil]

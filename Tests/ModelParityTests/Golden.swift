@@ -10,7 +10,7 @@ import TestSupport
 struct Golden {
   static let names = [
     "llama2", "llama3", "llama3-rslora-some", "llama3-dora", "mistral", "qwen2", "qwen3", "gemma2",
-    "gemma3", "smollm3", "phi3-mini-4k", "phi3-mini-128k",
+    "gemma3", "smollm3", "phi3-mini-4k", "phi3-mini-128k", "gemma", "gemma3-vision", "granite",
   ]
 
   /// Logits may differ by this much: six times what float64 differs from the reference.

@@ -43,9 +43,16 @@ import TestSupport
     let golden = try Golden(name)
     let bytes = try InputSource(path: "\(golden.modelPath)/config.json").readAll()
     let new = try #require(try JSONValue(parsing: bytes).object)
-    #expect(new["rope_parameters"] != nil)
+    var old = new
+    if let text = new["text_config"]?.object {
+      #expect(text["rope_parameters"] != nil)
+      old["text_config"] = .object(rewritten(text))
+    } else {
+      #expect(new["rope_parameters"] != nil)
+      old = rewritten(new)
+    }
     var writer = JSONWriter()
-    writer.value(.object(rewritten(new)))
+    writer.value(.object(old))
     let folder = try TemporaryDirectory()
     try folder.write("config.json", writer.bytes)
     try FileManager.default.createSymbolicLink(

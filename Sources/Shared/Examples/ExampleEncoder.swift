@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Records
+package import Streams
 package import Tokenization
 
 /// Which tokens are targets where a record has a prompt or several speakers.
@@ -80,6 +81,26 @@ package struct ExampleEncoder: Sendable {
         return .ready(JinjaChatTemplate(name: "of the model", template: try JinjaTemplate(jinja)))
       } catch {
         return .failed(error)
+      }
+    }
+  }
+
+  /// Where the template of conversations is from, and its name, as an object; null where there is
+  /// none.
+  package func describeTemplate(to writer: inout JSONWriter) {
+    let source = options.chatTemplate == .auto ? "model" : "name"
+    switch template {
+    case .missing: writer.null()
+    case .ready(let template):
+      writer.object { writer in
+        writer.field("from", source)
+        writer.field("name", template.name)
+        writer.field("interpreted", template is JinjaChatTemplate)
+      }
+    case .failed(let error):
+      writer.object { writer in
+        writer.field("from", source)
+        writer.field("error", error.message)
       }
     }
   }

@@ -13,7 +13,7 @@ extension LoRAModule {
     var result: [LoRAModule] = []
     for layer in 0..<config.layerCount {
       for (index, module) in config.modules.enumerated() {
-        let path = DecoderConfig.path(layer: layer, module: module)
+        let path = config.path(layer: layer, module: module)
         guard let found = adapter[path] else { continue }
         let inputs = config.inputs(of: module.stage)
         guard found.inputSize == inputs, found.outputSize == module.outputs else {
@@ -106,6 +106,7 @@ extension LoRASettings {
       (result.targets, result.layers) = AdapterConfig.describing(
         modules.map(\.path), layerCount: config.layerCount)
     }
+    if let foreign = config.foreignModules { result.excluded = .pattern(foreign) }
     return result
   }
 }

@@ -14,6 +14,8 @@ package struct BaseModel: Sendable {
   package let ggufArchitecture: String
   /// Its GGUF files keep the rows of q and k interleaved by pairs.
   package let ggufInterleavesHeads: Bool
+  /// A GGUF file, not a folder.
+  package let isGGUF: Bool
   private let digestOfFiles: @Sendable () -> String
 
   /// Opens a Hugging Face folder (config.json and safetensors, single or sharded) or a GGUF file.
@@ -51,20 +53,26 @@ package struct BaseModel: Sendable {
     let checkpoint: SafetensorsCheckpoint
     do { checkpoint = try SafetensorsCheckpoint(path: folder) } catch { throw .safetensors(error) }
     var tensors: [StoredTensor] = []
+    var foreignTensors: [StoredTensor] = []
     for name in checkpoint.names {
       guard let view = checkpoint[name] else { continue }
       guard let format = WeightFormat(rawValue: view.dtype.rawValue) else {
         throw .unsupportedType(path: folder, tensor: name, type: view.dtype.rawValue)
       }
-      tensors.append(
-        StoredTensor(name: name, shape: view.shape, format: format, bytes: view.bytes))
+      let decoderName = family.decoderName(of: name)
+      let tensor = StoredTensor(
+        name: decoderName ?? name, fileName: name, shape: view.shape, format: format,
+        bytes: view.bytes)
+      if decoderName == nil { foreignTensors.append(tensor) } else { tensors.append(tensor) }
     }
     self.path = folder
+    isGGUF = false
     // llama.cpp's converter calls a family without an architecture of its own a Llama.
     ggufArchitecture = family.ggufArchitecture ?? "llama"
     ggufInterleavesHeads = family.ggufInterleavesHeads
     self.config = config
-    store = try TensorStore(path: folder, tensors: tensors, owner: checkpoint)
+    store = try TensorStore(
+      path: folder, tensors: tensors, foreignTensors: foreignTensors, owner: checkpoint)
     digestOfFiles = { checkpoint.digest() }
   }
 
@@ -82,6 +90,7 @@ package struct BaseModel: Sendable {
     let tensors = try settings.tensors(
       headSize: config.headSize, interleavesHeads: family.ggufInterleavesHeads)
     self.path = path
+    isGGUF = true
     self.config = config
     ggufArchitecture = settings.architecture
     ggufInterleavesHeads = family.ggufInterleavesHeads

@@ -63,7 +63,7 @@ package struct LoRASettings: Sendable, Equatable {
     var result: [LoRAModule] = []
     for layer in 0..<config.layerCount where layers?.contains(layer) ?? true {
       for (index, module) in config.modules.enumerated() {
-        let path = DecoderConfig.path(layer: layer, module: module)
+        let path = config.path(layer: layer, module: module)
         if matcher.isTarget(path) {
           let (rank, alpha) = (matcher.rank(of: path), matcher.alpha(of: path))
           let times = initialisation.takesFromWeights ? 2 : 1
@@ -98,7 +98,7 @@ package struct LoRASettings: Sendable, Equatable {
   private func matchesAnything(_ name: String, _ config: DecoderConfig) -> Bool {
     (0..<config.layerCount).contains { layer in
       config.modules.contains { module in
-        let path = DecoderConfig.path(layer: layer, module: module)
+        let path = config.path(layer: layer, module: module)
         return path == name || path.hasSuffix("." + name)
       }
     }

@@ -16,9 +16,13 @@ package protocol ModelFamily: Sendable {
   static func decoder(_ fields: inout ConfigFields) throws(ModelError) -> DecoderConfig
   /// Adds what llama.cpp knows of the architecture without the file saying it.
   static func completeGGUF(_ fields: inout JSONObject)
+  /// What the decoder calls a tensor of a Hugging Face folder; nil for one of a part that writes
+  /// nothing. The same name, in models that only write.
+  static func decoderName(of tensor: String) -> String?
 }
 
 extension ModelFamily {
+  package static func decoderName(of tensor: String) -> String? { tensor }
   package static func completeGGUF(_ fields: inout JSONObject) {}
 }
 
@@ -32,8 +36,10 @@ package enum FamilyCatalog {
     Gemma.self,
     Gemma2.self,
     Gemma3.self,
+    Gemma3Multimodal.self,
     SmolLM3.self,
     Phi3.self,
+    Granite.self,
   ]
 
   /// The family of a `model_type`.

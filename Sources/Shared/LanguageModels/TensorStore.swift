@@ -4,17 +4,21 @@ package import Compute
 /// A tensor as it lies in a mapped file, under the name that Hugging Face gives it.
 package struct StoredTensor: @unchecked Sendable {
   package let name: String
+  /// What the file itself calls it.
+  package let fileName: String
   /// Row-major: a linear map is [outputs, inputs].
   package let shape: [Int]
   package let format: WeightFormat
   package let order: RowOrder
   package let bytes: UnsafeRawBufferPointer
 
+  /// - Parameter fileName: by default `name`.
   package init(
-    name: String, shape: [Int], format: WeightFormat, order: RowOrder = .natural,
-    bytes: UnsafeRawBufferPointer
+    name: String, fileName: String? = nil, shape: [Int], format: WeightFormat,
+    order: RowOrder = .natural, bytes: UnsafeRawBufferPointer
   ) {
     self.name = name
+    self.fileName = fileName ?? name
     self.shape = shape
     self.format = format
     self.order = order
@@ -28,6 +32,8 @@ package struct TensorStore: Sendable {
   package let path: String
   /// In the order of their names' bytes.
   package let tensors: [StoredTensor]
+  /// Those of parts of the model that write nothing, such as one that sees.
+  package let foreignTensors: [StoredTensor]
   /// What is added to stored norm weights besides a family's own offset: -1 where the file holds
   /// 1 + w and the family's offset is 1.
   package let normCorrection: Float
@@ -36,10 +42,11 @@ package struct TensorStore: Sendable {
   private let owner: any AnyObject & Sendable
 
   package init(
-    path: String, tensors: [StoredTensor], normCorrection: Float = 0,
-    owner: any AnyObject & Sendable
+    path: String, tensors: [StoredTensor], foreignTensors: [StoredTensor] = [],
+    normCorrection: Float = 0, owner: any AnyObject & Sendable
   ) throws(ModelError) {
     self.path = path
+    self.foreignTensors = foreignTensors
     self.tensors = tensors.sorted { $0.name.utf8.lexicographicallyPrecedes($1.name.utf8) }
     self.normCorrection = normCorrection
     self.owner = owner
@@ -52,7 +59,7 @@ package struct TensorStore: Sendable {
     self.places = places
   }
 
-  /// Bytes of all tensors.
+  /// Bytes of all tensors that the decoder reads.
   package var byteCount: Int { tensors.reduce(0) { $0 + $1.bytes.count } }
 
   package subscript(name: String) -> StoredTensor? { places[name].map { tensors[$0] } }

@@ -30,8 +30,8 @@ package final class Tokenizer: Sendable {
   private let vocabulary: Vocabulary
   private let addedTokens: AddedTokens
   private let addedByID: [Int32: Int]
-  private let normalizer: Normalizer
-  private let preTokenizer: PreTokenizer
+  let normalizer: Normalizer
+  let preTokenizer: PreTokenizer
   /// The rule that alone cuts the text, for which nothing is copied.
   private let onlyRule: SplitRule?
   private let model: TokenModel
@@ -58,6 +58,18 @@ package final class Tokenizer: Sendable {
     addsEndOfText = definition.addsEndOfText && definition.endOfText != nil
     chatTemplate = definition.chatTemplate
   }
+
+  /// Which model encodes the pieces.
+  package var kind: String {
+    switch model {
+    case .bytePairs: TokenizerDefinition.Kind.bytePairs.rawValue
+    case .characterPairs: TokenizerDefinition.Kind.characterPairs.rawValue
+    case .unigram: TokenizerDefinition.Kind.unigram.rawValue
+    }
+  }
+
+  /// Tokens that are cut out of a text before anything else.
+  package var addedTokenCount: Int { addedTokens.tokens.count }
 
   // MARK: Encoding
 

@@ -78,6 +78,8 @@ package struct DecoderConfig: Sendable, Equatable {
   package var attentionScale: Float
   /// Attention scores become cap · tanh(score / cap).
   package var attentionSoftcap: Float?
+  /// Factor of the logits.
+  package var logitScale: Float = 1
   /// Logits become cap · tanh(logit / cap).
   package var logitSoftcap: Float?
   /// Query and key heads are RMS-normed before rope.
@@ -92,6 +94,11 @@ package struct DecoderConfig: Sendable, Equatable {
   package var ropeOfLayer: [Int?]
   /// The linear maps of every layer, in the order of computation.
   package var modules: [LinearModule]
+  /// Where Hugging Face and PEFT have the layers, in a model that does more than write.
+  package var layersPath = "model.layers"
+  /// An expression over the paths of such a model's other modules, some of which have names that our
+  /// modules have too.
+  package var foreignModules: String?
 
   package init(
     family: String, vocabularySize: Int, hiddenSize: Int, intermediateSize: Int, layerCount: Int,
@@ -139,8 +146,8 @@ package struct DecoderConfig: Sendable, Equatable {
   }
 
   /// Path of a module as Hugging Face and PEFT write it, for example `model.layers.0.mlp.up_proj`.
-  package static func path(layer: Int, module: LinearModule) -> String {
-    "model.layers.\(layer).\(module.name)"
+  package func path(layer: Int, module: LinearModule) -> String {
+    "\(layersPath).\(layer).\(module.name)"
   }
 
   /// The seven maps as separate modules, under the names of the Llama family.

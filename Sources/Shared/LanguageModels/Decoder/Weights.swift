@@ -36,7 +36,9 @@ package final class DecoderWeights {
     var loader = WeightLoader(config: config, store: store, device: device)
     embedding = try loader.matrix(
       "model.embed_tokens.weight", rows: config.vocabularySize, columns: config.hiddenSize)
-    finalNorm = try loader.norm("model.norm.weight", count: config.hiddenSize)
+    // The head has no bias: what scales logits may as well scale what it reads.
+    finalNorm = try loader.norm(
+      "model.norm.weight", count: config.hiddenSize, scale: config.logitScale)
     if config.hasTiedHead {
       head = embedding
       loader.ignore("lm_head.weight")
@@ -115,10 +117,13 @@ struct WeightLoader {
     do { return try device.load(host) } catch { throw .device(error) }
   }
 
-  /// A norm's gain: the stored weight and the family's offset.
-  mutating func norm(_ name: String, count: Int) throws(ModelError) -> Buffer {
+  /// A norm's gain: the stored weight and the family's offset, times `scale`.
+  mutating func norm(
+    _ name: String, count: Int, scale: Float = 1
+  ) throws(ModelError) -> Buffer {
     let offset = config.normOffset + store.normCorrection
-    return try buffer(try store.vector(name, count: count).map { $0 + offset }, name: name)
+    let values = try store.vector(name, count: count).map { ($0 + offset) * scale }
+    return try buffer(values, name: name)
   }
 
   mutating func vector(_ name: String, count: Int) throws(ModelError) -> Buffer {

@@ -28,7 +28,10 @@ package enum GGUFAdapter {
     let alpha = modules.first.map { Double($0.scale) * Double($0.rank) } ?? 1
     var tensors: [GGUFOutputTensor] = []
     for module in modules {
-      guard let found = adapter[module.path], let name = tensorName(module.path) else {
+      let linear = base.config.modules[module.module]
+      guard let found = adapter[module.path],
+        let name = tensorName(layer: module.layer, module: linear.name)
+      else {
         throw .adapterMismatch(
           module: module.path, expected: "a module with a name in GGUF files", found: "none")
       }
@@ -57,12 +60,10 @@ package enum GGUFAdapter {
     }
   }
 
-  /// `model.layers.3.self_attn.q_proj` is `blk.3.attn_q.weight`.
-  static func tensorName(_ path: String) -> String? {
-    let parts = path.split(separator: ".")
-    guard parts.count == 5, parts[0] == "model", parts[1] == "layers" else { return nil }
+  /// `self_attn.q_proj` of layer 3 is `blk.3.attn_q.weight`.
+  static func tensorName(layer: Int, module: String) -> String? {
     let name: String
-    switch parts[4] {
+    switch AdapterNaming.suffix(of: module) {
     case "q_proj": name = "attn_q"
     case "k_proj": name = "attn_k"
     case "v_proj": name = "attn_v"
@@ -73,7 +74,7 @@ package enum GGUFAdapter {
     case "down_proj": name = "ffn_down"
     default: return nil
     }
-    return "blk.\(parts[2]).\(name).weight"
+    return "blk.\(layer).\(name).weight"
   }
 
   private static func order(of path: String, _ base: BaseModel) -> RowOrder {

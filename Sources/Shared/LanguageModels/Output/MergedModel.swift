@@ -37,7 +37,8 @@ package struct MergedModel {
     self.loop = loop
     var modules: [String: LoRAModule] = [:]
     for module in try LoRAModule.modules(of: adapter, config: base.config) {
-      modules[module.path + ".weight"] = module
+      let name = base.config.modules[module.module].name
+      modules["model.layers.\(module.layer).\(name).weight"] = module
     }
     self.modules = modules
   }
@@ -54,7 +55,9 @@ package struct MergedModel {
       throw .badConfig(path: folder, reason: "this is the base model's own folder")
     }
     var tensors: [OutputTensor] = []
-    for tensor in base.store.tensors { tensors.append(try output(tensor)) }
+    for tensor in base.store.tensors + base.store.foreignTensors {
+      tensors.append(try output(tensor))
+    }
     var written: [String] = []
     let path = "\(folder)/\(SafetensorsCheckpoint.singleName)"
     do {
@@ -79,7 +82,7 @@ package struct MergedModel {
   private func output(_ tensor: StoredTensor) throws(ModelError) -> OutputTensor {
     let stored = DType(rawValue: tensor.format.rawValue)
     guard let stored else {
-      throw .unsupportedType(path: base.path, tensor: tensor.name, type: tensor.format.rawValue)
+      throw .unsupportedType(path: base.path, tensor: tensor.fileName, type: tensor.format.rawValue)
     }
     let module = modules[tensor.name]
     let target = type ?? stored
@@ -95,7 +98,7 @@ package struct MergedModel {
     let isCopied = update == nil && target == stored
     let loop = loop
     return OutputTensor(
-      name: tensor.name, dtype: target, shape: tensor.shape,
+      name: tensor.fileName, dtype: target, shape: tensor.shape,
       pieces: (rows + height - 1) / height
     ) { piece in
       let range = piece * height..<min(rows, (piece + 1) * height)
