@@ -128,10 +128,10 @@ study: build $(MODEL) $(CORPUS) ## The grid axis x alpha x seed (STUDY=Experimen
 
 # --- the rest ------------------------------------------------------------------------------------
 
-test-interop: build $(MODEL) ## Check our adapters against transformers and PEFT (makes .venv/interop).
-	@Scripts/test-interop.sh $(MODEL)
+test-interop: build $(MODEL) ## Check models and adapters against transformers, PEFT and llama.cpp (makes .venv/interop).
+	@Scripts/test-interop.sh $(CACHE) $(MODEL)
 
-test-tokenizers: demo-deps $(MODEL) ## Check tokenizers and templates against llama.cpp's vectors and others (makes .venv/tokenizers).
+test-tokenizers: demo-deps $(MODEL) $(CORPUS) ## Check tokenizers and templates against llama.cpp's vectors and others (makes .venv/tokenizers).
 	$(SWIFT) build $(FLAGS) --product cl-bench-tokenizers
 	@Scripts/test-tokenizers.sh $(CACHE) $(MODEL)
 

@@ -10,6 +10,7 @@ import glob
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 import time
@@ -108,6 +109,42 @@ def check_templates(folder):
     return len(cases) - expected + len(requests) - same
 
 
+# Templates by name, and models of llama.cpp's tests that write so.
+NAMED = [
+    ("chatml", "teknium/OpenHermes-2.5-Mistral-7B"), ("llama2", "bofenghuang/vigogne-2-70b-chat"),
+    ("llama3", "Llama-3"), ("phi3", "Phi-3-mini"), ("phi3", "Phi-3-small"), ("phi3", "Phi-3-medium"),
+    ("phi3", "Phi-3-vision"), ("gemma", "google/gemma-7b-it"),
+    ("mistral", "mistralai/Mistral-7B-Instruct-v0.2 (mistralai 'v1' template with a system prompt)"),
+]
+
+
+def check_named_templates(folder):
+    """Ours by name beside what llama.cpp expects of a model with that template. llama.cpp leaves out
+    the beginning token, and which spaces Mistral writes changed from version to version."""
+    cases = {case[0]: case for case in llama_cpp_templates.cases(folder + "/tests/test-chat-template.cpp")}
+    failures = 0
+    for name, model in NAMED:
+        _, _, expected, conversation, _, _ = cases[model]
+        requests = [dict(name=name, messages=messages, bos="<s>", eos="</s>", prompt=True)
+                    for messages in llama_cpp_templates.variants(conversation)]
+        found = [answer.get("text", answer) for answer in render(requests)]
+        # What asks for an answer is not part of ChatML's turns here.
+        opening = "<|im_start|>assistant\n" if name == "chatml" else ""
+
+        def plain(text):
+            text = text.replace("<s>", "")
+            if name == "mistral":
+                text = re.sub(r"\s*(\[INST\]|\[/INST\]|</s>)\s*", r"\1", text)
+                text = re.sub(r"\n+", "\n", text)
+            return text
+
+        if plain(expected) not in [plain(text + opening) for text in found]:
+            print(f"  {name}, {model}\n    expected {expected!r}\n    found    {found}")
+            failures += 1
+    print(f"templates by name: {len(NAMED) - failures} of {len(NAMED)} as llama.cpp expects")
+    return failures
+
+
 def check_libraries(model, work, only):
     """Every text of the corpus, by ours and by the libraries."""
     texts = tokenizer_texts.corpus(work)
@@ -163,6 +200,7 @@ def main():
     if not options.only:
         failures += check_vectors(options.vectors, options.work)
         failures += check_templates(options.vectors)
+        failures += check_named_templates(options.vectors)
     failures += check_libraries(options.model, os.path.abspath(options.work), options.only)
     print("no difference" if failures == 0 else f"{failures} differences")
     return 0 if failures == 0 else 1

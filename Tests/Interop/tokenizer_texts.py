@@ -70,12 +70,17 @@ RANGES = [
 ]
 
 
+# Emoji of Unicode 15 and later, which PCRE2 10.42 does not know to be symbols.
+NEW_EMOJI = {*range(0x1F6D8, 0x1F6DD), *range(0x1F6ED, 0x1F6F0), *range(0x1F6FD, 0x1F700)}
+
+
 def assigned(start, end):
     """Characters that Unicode knew long ago, so that no two tables disagree about them."""
     import unicodedata
     old = unicodedata.ucd_3_2_0
     return [chr(c) for c in range(start, end + 1)
-            if not 0xD800 <= c < 0xE000 and (old.category(chr(c)) != "Cn" or c >= 0x1F300)]
+            if not 0xD800 <= c < 0xE000 and c not in NEW_EMOJI
+            and (old.category(chr(c)) != "Cn" or c >= 0x1F300)]
 
 
 def mixtures(size):
