@@ -94,7 +94,7 @@ let crossTests = [
   "DeviceConformanceTests": ["Compute", "Devices"],
   "ModelParityTests": [
     "LanguageModels", "Training", "Adapters", "Safetensors", "GGUF", "Examples", "Compute",
-    "Devices", "Streams", "Records", "Randomness",
+    "Devices", "Streams", "Records", "Randomness", "Scoring",
   ],
   "GoldenTests": ["Streams"],
 ]

@@ -79,12 +79,21 @@ struct ScoreCommand: ToolCommand {
     let paths = try tool.inputs(files)
     let input = ScoreInput(
       paths: paths, options: try CorpusOptions(format: format, textUnit: textUnit),
-      tolerance: common.skipInvalid, onSkip: tool.reportSkipped)
+      tolerance: common.skipInvalid, takesDigests: common.manifest != nil,
+      onSkip: tool.reportSkipped)
+    let models = try encoding.apply(to: &options, threads: common.threadCount, tool)
+    if encoding.questions.dryRun, let models {
+      return try models.memory.print(
+        models, path: encoding.model ?? "", context: options.scorer.context)
+    }
     try quality.prepare(&options, input)
-    let model = try encoding.apply(to: &options, threads: common.threadCount, tool)
+    let model = models?.provider
     let sink = try OutputSink(path: common.output)
     let totals = try score(
-      input, with: ScoringPass(options, provider: model), into: sink,
+      input,
+      with: ScoringPass(
+        options, provider: model, reference: models?.reference, answerer: models?.answerer),
+      into: sink,
       totals: ScoreSummary(context: options.scorer.context),
       // Rows of a model take their time: smaller chunks, so that results come and progress shows.
       chunk: model == nil ? RecordChunk() : RecordChunk(byteLimit: 1 << 20, recordLimit: 512),
@@ -96,6 +105,8 @@ struct ScoreCommand: ToolCommand {
       origin.signals = options.scorer.signals.map(\.id)
       origin.model = model?.baseDigest
       origin.adapter = model?.adapterDigest
+      origin.reference = models?.reference?.baseDigest
+      origin.referenceAdapter = models?.reference?.adapterDigest
       origin.qualityModel = quality.qualityModel
       let sink = try OutputSink(path: summary)
       try sink.write(totals.line(origin))
@@ -103,7 +114,7 @@ struct ScoreCommand: ToolCommand {
     }
     report(totals, context: options.scorer.context, seconds: Clock.seconds() - started, tool)
     try tool.writeManifest(
-      common, inputs: try hashed(input.files),
+      common, inputs: common.manifest == nil ? [] : try input.digested(),
       outputs: try hashed([common.output, summary ?? "-", quality.saveQualityModel ?? "-"]), kernels: model?.kernels)
   }
 

@@ -14,14 +14,18 @@ final class ScoreInput {
   /// The records of the first pass, where the input can be read only once.
   private var spool: RecordSpool?
 
+  /// What was read of inputs that cannot be read again, if their digests are wanted.
+  private let digests: InputDigests?
+
   /// Bad records that were tolerated.
   private(set) var skippedRecords = 0
 
   /// - Parameters:
   ///   - tolerance: bad records that are passed over; one more is an error.
+  ///   - takesDigests: of inputs that are no regular files, for a manifest.
   ///   - onSkip: told of each that is.
   init(
-    paths: [String], options: CorpusOptions, tolerance: Int,
+    paths: [String], options: CorpusOptions, tolerance: Int, takesDigests: Bool,
     onSkip: @escaping (any OneRecordError) -> Void
   ) {
     self.paths = paths
@@ -29,6 +33,16 @@ final class ScoreInput {
     self.tolerance = tolerance
     self.onSkip = onSkip
     corpus = Corpus(paths: paths, options: options)
+    digests = takesDigests ? InputDigests() : nil
+    corpus.onOpen = digests?.watch
+  }
+
+  /// The inputs with their digests, in the order in which they were named; after the last record.
+  func digested() throws -> [Manifest.File] {
+    let pipes = digests?.files ?? []
+    return try files.map { path in
+      try pipes.first { $0.name == path } ?? Manifest.File(hashing: path)
+    }
   }
 
   /// The files that are read.
@@ -89,5 +103,32 @@ final class ScoreInput {
     try copy?.rewind()
     spool = copy
     corpus = Corpus(paths: paths, options: options)
+    corpus.onOpen = digests?.watch
+  }
+}
+
+/// Digests of what is read from pipes and standard input, as it is read.
+private final class InputDigests {
+  private var meters: [(name: String, digest: ContentDigest, meter: Meter)] = []
+
+  private final class Meter {
+    var bytes = 0
+  }
+
+  /// Begins with an input, unless it is a file that can be read again.
+  func watch(_ path: String, _ input: InputSource) {
+    if path != "-" && FileSystem.isRegularFile(path) { return }
+    let (digest, meter) = (ContentDigest(), Meter())
+    meters.append((path, digest, meter))
+    input.onRead = { bytes in
+      digest.update(bytes)
+      meter.bytes += bytes.count
+    }
+  }
+
+  var files: [Manifest.File] {
+    meters.map {
+      Manifest.File(name: $0.name, bytes: $0.meter.bytes, sha256: $0.digest.hexadecimal())
+    }
   }
 }

@@ -111,6 +111,8 @@ package final class Corpus: RecordSource {
   /// Files in archives that are of no known format and were passed over so far.
   package var entriesPassedOver: Int { finished + ((reader as? ArchiveReader)?.passedOver ?? 0) }
   private var finished = 0
+  /// Told of each input before anything is read of it: for callers that take digests.
+  package var onOpen: ((_ path: String, _ input: InputSource) -> Void)?
 
   package init(paths: [String], options: CorpusOptions = CorpusOptions()) {
     self.paths = paths[...]
@@ -121,7 +123,9 @@ package final class Corpus: RecordSource {
     while true {
       if reader == nil {
         guard let path = paths.popFirst() else { return nil }
-        reader = try Corpus.open(path, options)
+        let input = try InputSource(path: path)
+        onOpen?(path, input)
+        reader = try Corpus.open(input, options)
       }
       if let line = try reader?.next() { return line }
       finished = entriesPassedOver
