@@ -13,7 +13,8 @@ import Testing
 
   /// Values that pass every check of form.
   enum Values: String, CaseIterable {
-    case hugeNorm, largeNorm, signFlip, signFlipOfBoth, zero, constant, copies, subnormal
+    case hugeNorm, largeNorm, minusTenfold, signFlip, signFlipOfBoth, zero, constant, copies
+    case subnormal
 
     func poison(_ adapter: Adapter, index: Int) -> Adapter {
       var result = adapter
@@ -22,6 +23,7 @@ import Testing
           switch self {
           case .hugeNorm: ({ $0 }, { $0 * 1e30 })
           case .largeNorm: ({ $0 }, { $0 * 1e3 })
+          case .minusTenfold: ({ $0 }, { $0 * -10 })
           case .signFlip: ({ $0 }, { -$0 })
           case .signFlipOfBoth: ({ -$0 }, { -$0 })
           case .zero: ({ _ in 0 }, { _ in 0 })
@@ -91,16 +93,24 @@ import Testing
   @Test(arguments: Values.allCases)
   func everyValueStaysAmongTheHonest(attack: Values) throws {
     for (rule, honest, hostile, trim) in [
-      ("median", 5, 4, nil), ("trimmed-mean", 6, 3, 0.34), ("bulyan", 9, 2, nil),
+      ("median", 8, 1, nil), ("median", 7, 2, nil), ("median", 6, 3, nil), ("median", 5, 4, nil),
+      ("trimmed-mean", 8, 1, 0.34), ("trimmed-mean", 6, 3, 0.34), ("bulyan", 10, 1, nil),
+      ("bulyan", 9, 2, nil),
     ] as [(String, Int, Int, Double?)] {
       let all = adapters(honest, hostile, attack)
       let result = try run(
         rule, all, hostile: rule == "bulyan" ? hostile : nil, trim: trim
       ).adapter
       for (index, module) in result.modules.enumerated() {
-        for place in module.loraB.indices {
-          let values = all.prefix(honest).map { $0.modules[index].loraB[place] }
-          #expect(values.min()! <= module.loraB[place] && module.loraB[place] <= values.max()!)
+        for (found, factor) in [
+          (module.loraA, \AdapterModule.loraA), (module.loraB, \AdapterModule.loraB),
+        ] {
+          let values = all.prefix(honest).map { $0.modules[index][keyPath: factor] }
+          let isInside = found.indices.allSatisfy { place in
+            let honest = values.map { $0[place] }
+            return honest.min()! <= found[place] && found[place] <= honest.max()!
+          }
+          #expect(isInside, "\(rule), \(hostile) of \(all.count)")
         }
       }
     }
@@ -109,7 +119,8 @@ import Testing
   @Test(arguments: Values.allCases)
   func updatesStayNearTheHonestOnes(attack: Values) throws {
     for (rule, honest, hostile) in [
-      ("krum", 6, 3), ("multi-krum", 6, 3), ("geometric-median", 5, 4),
+      ("krum", 8, 1), ("krum", 6, 3), ("multi-krum", 8, 1), ("multi-krum", 6, 3),
+      ("geometric-median", 8, 1), ("geometric-median", 7, 2), ("geometric-median", 5, 4),
     ] {
       let all = adapters(honest, hostile, attack)
       let outcome = try run(rule, all, hostile: rule == "geometric-median" ? nil : hostile)
@@ -118,8 +129,9 @@ import Testing
         vectors.reduce(0) { $0 + $1[place] } / Double(honest)
       }
       let radius = vectors.map { Dense.distance($0, centre) }.max() ?? 0
-      // Pillutla et al. 2019, with a share of 4/9 hostile: 2 (1 − 4/9) / (1 − 8/9) = 10.
-      let bound = rule == "geometric-median" ? 10 * radius : 2 * radius
+      // Pillutla et al. 2019, with a share α hostile: 2 (1 − α) / (1 − 2 α), which is 10 for 4/9.
+      let share = Double(hostile) / Double(all.count)
+      let bound = rule == "geometric-median" ? 2 * (1 - share) / (1 - 2 * share) * radius : 2 * radius
       #expect(Dense.distance(vector(outcome.adapter), centre) <= bound)
       if rule == "krum", attack != .signFlipOfBoth {
         let chosen = outcome.result.coefficients?.firstIndex(of: 1)
@@ -283,6 +295,27 @@ import Testing
           rule: rule, minimumClients: 6, trust: job.trust, tool: "test"
         ).run(files, refused: refused, withDigests: false)
       }
+    }
+  }
+
+  /// Uploads that ended early, at seven places: named, never a shorter adapter.
+  @Test func cutUploadsAreNamed() throws {
+    let honest = try sample.files(SampleRound.clients(3))
+    let whole = try sample.folder.read("0.safetensors")
+    let header = 8 + Int(whole[0]) + Int(whole[1]) << 8
+    let rule = try RuleCatalog.entry("median")
+    let expected = try AggregationJob(rule).adapter(honest).digest()
+    for length in [0, 4, 8, header / 2, header, header + 1, whole.count - 1] {
+      let path = try sample.folder.write("cut.safetensors", Array(whole.prefix(length)))
+      var refused: [Refusal] = []
+      do throws(AdapterError) { _ = try AdapterReader.open(path: path) } catch {
+        refused.append(Refusal(path: path, error: error))
+      }
+      #expect(refused.count == 1, "\(length) bytes")
+      let outcome = try AggregationJob(rule, minimum: 3).run(
+        honest, refused: refused, withDigests: false)
+      #expect(outcome.adapter.digest() == expected)
+      #expect(outcome.refused.map(\.path) == [path])
     }
   }
 

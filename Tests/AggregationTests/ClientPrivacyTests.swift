@@ -124,6 +124,38 @@ import Testing
     #expect(!String(decoding: bytes, as: UTF8.self).contains(secret))
   }
 
+  /// An aggregate of clients that each have record-level privacy has the weakest of their guarantees.
+  @Test func recordLevelGuaranteesAreCarriedOver() throws {
+    let texts = [
+      "record-level, epsilon 1.5 at delta 1e-05 after 3 steps", "record-level, epsilon 4.25 at delta 1e-06",
+      "record-level, epsilon 2 at delta 1e-05",
+    ]
+    func result(_ texts: [String?], _ rule: String = "median") throws -> (String?, String) {
+      let files = try texts.enumerated().map { index, text in
+        var adapter = SampleRound.adapter(SampleRound.clients(3)[index])
+        adapter.provenance?.privacy = text
+        let path = sample.folder.file("w\(index).safetensors")
+        try AdapterWriter.write(adapter, to: path)
+        return try AdapterReader.open(path: path)
+      }
+      let job = try AggregationJob(try RuleCatalog.entry(rule))
+      let outcome = try job.run(files, withDigests: false)
+      let line = AggregationReport(outcome, of: job).line(digest: "", bytesOut: 0)
+      return (outcome.adapter.provenance?.privacy, String(decoding: line, as: UTF8.self))
+    }
+    let (text, line) = try result(texts)
+    #expect(text == "record-level, epsilon 4.25 at delta 1e-05")
+    #expect(line.contains(#""record_privacy":{"level":"record","epsilon":4.25,"delta":1e-05}"#))
+    for other in [nil, "secret", "client-level, epsilon 1 at delta 1e-05"] {
+      let (text, line) = try result([texts[0], other, texts[2]])
+      #expect(text == nil)
+      #expect(!line.contains("record_privacy"))
+    }
+    // Whatever is made of private adapters has it.
+    let (mean, _) = try result(texts, "fedavg")
+    #expect(mean == text)
+  }
+
   @Test func normAdaptsToTheMedian() throws {
     let parent = try parent()
     let files = try files(parent, 12)

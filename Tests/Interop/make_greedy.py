@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 GOLDEN = "Tests/Fixtures/golden"
-NAMES = ["llama2", "llama3", "llama3-rslora-some", "llama3-dora", "mistral", "qwen2", "qwen3", "gemma2", "gemma3",
-         "smollm3", "phi3-mini-4k", "phi3-mini-128k"]
+NAMES = sorted(
+    name for name in os.listdir(GOLDEN) if os.path.exists(os.path.join(GOLDEN, name, "adapter-final")))
 transformers.logging.set_verbosity_error()
 torch.set_grad_enabled(False)
 

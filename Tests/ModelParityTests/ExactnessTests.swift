@@ -83,6 +83,13 @@ import Training
     #expect(throws: TrainingError.self) {
       _ = try goldenTrainer(golden, model, steps: 6).resume(path: folder.file("c"))
     }
+    let half = try DeviceCatalog.make("cpu", threads: 1, precision: .bfloat16)
+    if half.precision == .bfloat16 {
+      #expect(throws: TrainingError.self) {
+        let rounded = try golden.adaptedModel(on: half)
+        _ = try goldenTrainer(golden, rounded, steps: 5).resume(path: folder.file("c"))
+      }
+    }
     #expect(throws: TrainingError.self) {
       try goldenTrainer(golden, model).loadOptimizer(path: folder.file("c"))
     }

@@ -31,7 +31,7 @@ import Testing
     let golden = try Golden(name)
     let limits = AnswerLimits(stops: [], tokens: 24, context: 512)
     let expected = try expected(name)
-    #expect(expected.count == 3)
+    try #require(expected.count == 3)
     let model = try model(golden)
     #expect(try model.greedyAnswers(to: prompts(golden), limits: limits) == expected)
     // Alone, and in rows of single prompts, they are the same.

@@ -99,6 +99,38 @@ import Testing
     }
   }
 
+  /// Rule, drift and guarantee of each run stand side by side.
+  @Test func guaranteesAndRulesAreShown() throws {
+    let claims = [
+      (#""privacy":{"level":"client","epsilon":2.71828,"delta":1e-5},"#, "client-level, ε 2.718 at δ"),
+      (
+        #""privacy":{"level":"client","epsilon":4,"delta":1e-5},"record_privacy":{"level":"record","epsilon":1.25,"delta":1e-6},"#,
+        "client-level, ε 4.000 at δ 1.00 × 10⁻⁵; record-level, ε 1.250 at δ"
+      ),
+      (#""secure_aggregation":{"simulated":true},"#, "secure aggregation, simulated"), ("", "none"),
+    ]
+    for (claim, text) in claims {
+      let fixture = try RunFixture()
+      try fixture.write(
+        "arm-federated/round-002/aggregate.jsonl",
+        #"{"type":"aggregate","v":1,"rule":"ffa","round":2,\#(claim)"drift":0.0625,"clients":[]}"#)
+      let page = try html(fixture)
+      #expect(page.contains("<dt>Privacy guarantee</dt><dd>\(text)"), "\(text)")
+      #expect(page.contains("\">\(text)"), "\(text)")
+      let run = try RunReader().read(fixture.path)
+      let both = String(
+        decoding: try Report(runs: [run, run], tool: "t").html(), as: UTF8.self)
+      #expect(both.contains(">fedavg, ffa</td><td class=\"t\">0.500, 0.0625</td><td class"))
+      #expect(both.matches(of: #/0\.0625<\/td><td class="[tw]">([^<]*)</#).allSatisfy { $0.1.hasPrefix(text) })
+    }
+    let fixture = try RunFixture()
+    for round in 1...2 {
+      try FileManager.default.removeItem(
+        atPath: "\(fixture.path)/arm-federated/round-00\(round)/aggregate.jsonl")
+    }
+    #expect(try html(fixture).contains("<dt>Privacy guarantee</dt><dd>none"))
+  }
+
   @Test func missingPartsAreNamedAndNothingIsDrawn() throws {
     let fixture = try RunFixture()
     for part in ["shards", "arm-federated", "arm-local"] {

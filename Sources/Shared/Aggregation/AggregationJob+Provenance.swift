@@ -33,6 +33,14 @@ extension AggregationJob {
     return result
   }
 
+  /// What clients that trained with record-level privacy keep in their aggregate: the weakest of their
+  /// guarantees, if each has one. No record stands at two clients, so they do not add up.
+  static func recordPrivacy(_ round: AggregationRound) -> PrivacyClaim? {
+    let claims = round.clients.map { $0.file.provenance?.privacy.flatMap(PrivacyClaim.init) }
+    guard let weakest = PrivacyClaim.weakest(of: claims), weakest.unit == "record" else { return nil }
+    return weakest
+  }
+
   func warnings(about round: AggregationRound, _ result: Adapter) -> [String] {
     let claims = round.clients.map(\.file.provenance)
     var warnings: [String] = []

@@ -210,7 +210,8 @@ package struct AggregationJob: Sendable {
     if names.count > 1 { result.adapter.config.baseModelName = nil }
     result.adapter.provenance = provenance(of: round)
     result.adapter.provenance?.server = server?.description
-    result.adapter.provenance?.privacy = guarantee?.text
+    let texts = [guarantee?.text, Self.recordPrivacy(round)?.text].compactMap(\.self)
+    result.adapter.provenance?.privacy = texts.isEmpty ? nil : texts.joined(separator: "; ")
     result.residual?.provenance = result.adapter.provenance
     result.residual?.config.baseModelName = result.adapter.config.baseModelName
     return Outcome(

@@ -44,6 +44,13 @@ extension AggregationReport {
       writer.field("drift", drift.map { JSONValue.double($0) } ?? .null)
       writer.field("server", ifPresent: provenance?.server)
       if let guarantee = outcome.guarantee { write(guarantee, to: &writer) }
+      if let claim = AggregationJob.recordPrivacy(round) {
+        writer.object("record_privacy") { writer in
+          writer.field("level", claim.unit)
+          writer.field("epsilon", claim.epsilon)
+          writer.field("delta", claim.delta)
+        }
+      }
       if let secure = outcome.secure {
         writer.object("secure_aggregation") { writer in
           writer.field("simulated", true)

@@ -81,20 +81,22 @@ package struct PartitionProblem: Sendable {
   package let clients: Int
   /// One bin for all where there is no property.
   package let bins: RecordBins
-  /// A number a record for methods that rank or that share out an amount; nil means 1 each.
-  package let values: RankedValues?
+  /// A number a record for methods that rank or that share out an amount; nil means 1 each. Made when
+  /// it is asked for, and gone when it is let go of.
+  package var values: RankedValues? { makeValues() }
+  private let makeValues: @Sendable () -> RankedValues?
   /// Records that each client is sure to get; `clients * minimum <= recordCount`.
   package let minimum: Int
   package let seed: Seed
 
   package init(
-    recordCount: Int, clients: Int, bins: RecordBins? = nil, values: RankedValues? = nil,
-    minimum: Int = 0, seed: Seed
+    recordCount: Int, clients: Int, bins: RecordBins? = nil,
+    values: @autoclosure @escaping @Sendable () -> RankedValues? = nil, minimum: Int = 0, seed: Seed
   ) {
     self.recordCount = recordCount
     self.clients = clients
     self.bins = bins ?? RecordBins(recordCount: recordCount)
-    self.values = values
+    makeValues = values
     self.minimum = minimum
     self.seed = seed
   }

@@ -61,8 +61,9 @@ package final class Trainer {
     }
     run = Self.identity(
       plan: plan, lora: lora,
-      text: "\(baseDigest) \(parent ?? "none") \(schedule) \(settings) \(rows)"
-        + (privacy.map { " \($0) \(model.device.precision)" } ?? ""))
+      text: "\(baseDigest) \(parent ?? "none") \(schedule) \(settings) \(rows) "
+        + "\(model.device.precision) \(dropout.map { "\($0)" } ?? "") "
+        + (privacy.map { "\($0)" } ?? ""))
   }
 
   package var isFinished: Bool { stepsDone >= plan.steps.count }

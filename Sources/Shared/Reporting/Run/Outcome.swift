@@ -57,6 +57,20 @@ package struct Outcome {
   /// The last round with an evaluation of the global model.
   package var lastRound: Int? { global(on: .heldout).compactMap(\.round).max() }
 
+  /// The aggregations of the arm whose model is evaluated, by round.
+  var aggregations: [Aggregation] {
+    run.aggregations.sorted { ($0.round ?? 0, $0.source) < ($1.round ?? 0, $1.source) }
+  }
+
+  /// Which privacy holds for the last global model, or for what clients trained where there is none;
+  /// nil of a run without either.
+  package var guarantee: String? {
+    if let last = aggregations.last { return last.guarantee }
+    if run.trainings.isEmpty { return nil }
+    let texts = Set(run.trainings.map { $0.privacy ?? "none" }).sorted()
+    return texts.joined(separator: "; ")
+  }
+
   package var rounds: [Int] {
     let all =
       run.evaluations.map(\.round) + run.trainings.map(\.round) + run.aggregations.map(\.round)

@@ -162,6 +162,8 @@ package struct Training {
   package var kernels: String?
   package var threads: Int?
   package var precision: String?
+  /// The guarantee of record-level privacy, in words.
+  package var privacy: String?
   package var end: End?
 
   package var stepCount: Int { end?.steps ?? steps.count }
@@ -202,6 +204,11 @@ package struct Aggregation {
   package var bytesOut: Int?
   package var drift: Double?
   package var modules: [Module] = []
+  /// Guarantees of privacy, in words; none if empty.
+  package var guarantees: [String] = []
+
+  /// What holds for the aggregate.
+  package var guarantee: String { guarantees.isEmpty ? "none" : guarantees.joined(separator: "; ") }
 }
 
 /// A manifest: what a tool did.

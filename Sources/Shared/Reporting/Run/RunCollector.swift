@@ -152,6 +152,7 @@ struct RunCollector {
     run.trainings[index].kernels = try line.text("kernels")
     run.trainings[index].threads = try line.count("threads")
     run.trainings[index].precision = try line.text("precision")
+    run.trainings[index].privacy = try line.text("privacy")
   }
 
   private static func cut(_ line: LineFields) throws(RecordError) -> Cut {
@@ -225,7 +226,22 @@ struct RunCollector {
           name: try module.text("module") ?? "?", norm: try module.number("norm"),
           drift: try module.number("drift")))
     }
+    aggregation.guarantees = try RunCollector.guarantees(line)
     run.aggregations.append(aggregation)
+  }
+
+  private static func guarantees(_ line: LineFields) throws(RecordError) -> [String] {
+    var found: [String] = []
+    for key in ["privacy", "record_privacy"] {
+      guard let part = try line.object(key) else { continue }
+      let epsilon = try part.number("epsilon").map { NumberText.significant($0, 4) } ?? "?"
+      let delta = try part.number("delta").map { NumberText.significant($0, 3) } ?? "?"
+      found.append("\(try part.text("level") ?? "?")-level, ε \(epsilon) at δ \(delta)")
+    }
+    if try line.object("secure_aggregation") != nil {
+      found.append("secure aggregation, simulated")
+    }
+    return found
   }
 
   private mutating func addManifest(

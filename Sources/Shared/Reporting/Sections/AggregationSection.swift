@@ -124,11 +124,12 @@ enum AggregationSection: ReportSection {
   private static func roundTable(_ aggregations: [Aggregation]) -> Table {
     var table = Table(
       "Every aggregation. Effective clients: 1 / sum of squared weights. In and out: bytes of the "
-        + "clients' adapters and of the aggregate.",
+        + "clients' adapters and of the aggregate. Privacy: what holds for the aggregate, not for this "
+        + "report nor against whoever sees single adapters.",
       [
         .text("Arm"), .number("Round"), .text("Rule"), .text("Weights by"), .number("Clients"),
         .number("Effective clients"), .text("Refused"), .number("Rank"), .number("Drift"),
-        .number("In"), .number("Out"), .source("Source"),
+        .number("In"), .number("Out"), .text("Privacy"), .source("Source"),
       ])
     for part in aggregations {
       table.row([
@@ -140,7 +141,7 @@ enum AggregationSection: ReportSection {
         NumberText.count(part.rank),
         part.drift.map { NumberText.significant($0, 3) } ?? NumberText.none,
         part.bytesIn.map(NumberText.bytes) ?? NumberText.none,
-        part.bytesOut.map(NumberText.bytes) ?? NumberText.none, part.source,
+        part.bytesOut.map(NumberText.bytes) ?? NumberText.none, part.guarantee, part.source,
       ])
     }
     return table

@@ -47,10 +47,11 @@ enum ComparisonSection {
 
   private static func runTable(_ runs: [Run]) -> Table {
     var table = Table(
-      "Held-out loss of each run, nats per target token.",
+      "Held-out loss of each run, nats per target token. Drift: how far each round's aggregate lies from "
+        + "the weighted mean of the clients' updates, relative to it; of many rounds the last.",
       [
-        .text("Run"), .text("Split"), .number("Seed"), .number("Clients"), .text("Axis"),
-        .number("NJS"), .number("Base"), .number("Local, mean"), .number("Global"),
+        .text("Run"), .text("Split"), .number("Seed"), .number("Clients"), .text("Rule"),
+        .text("Drift by round"), .text("Privacy"), .text("Axis"), .number("NJS"), .number("Base"), .number("Local, mean"), .number("Global"),
         .number("Global − local"), .text("Worst client"), .number("its global loss"),
         .source("Source"),
       ])
@@ -63,7 +64,8 @@ enum ComparisonSection {
       let gain = outcome.global.flatMap { global in outcome.own.map { global.loss - $0.loss } }
       table.row([
         run.name, run.plan?.summary ?? NumberText.none, run.plan?.seed ?? NumberText.none,
-        NumberText.count(run.clients.count), index?.axis ?? NumberText.none, fixed(index?.njs),
+        NumberText.count(run.clients.count), rules(outcome), drift(outcome),
+        outcome.guarantee ?? NumberText.none, index?.axis ?? NumberText.none, fixed(index?.njs),
         fixed(outcome.base?.loss), fixed(outcome.own?.loss), fixed(outcome.global?.loss),
         gain.map { NumberText.signed($0, 3) } ?? NumberText.none,
         outcome.worst?.client.label ?? NumberText.none, fixed(outcome.worst?.global?.loss),
@@ -71,6 +73,18 @@ enum ComparisonSection {
       ])
     }
     return table
+  }
+
+  private static func rules(_ outcome: Outcome) -> String {
+    let rules = Set(outcome.aggregations.compactMap(\.rule)).sorted()
+    return rules.isEmpty ? NumberText.none : rules.joined(separator: ", ")
+  }
+
+  private static func drift(_ outcome: Outcome) -> String {
+    let known = outcome.aggregations.filter { $0.drift != nil }
+    let shown = known.count <= 6 ? known[...] : known.suffix(1)
+    if shown.isEmpty { return NumberText.none }
+    return shown.map { NumberText.significant($0.drift ?? 0, 3) }.joined(separator: ", ")
   }
 
   // MARK: Seeds

@@ -49,6 +49,7 @@ enum HeadlineSection: ReportSection {
             + (weights.isEmpty ? "" : " by \(weights.joined(separator: ", "))")
         ))
     }
+    if let guarantee = outcome.guarantee { facts.append(("Privacy guarantee", guarantee)) }
     if let index = run.plan?.mainIndex, let njs = index.njs {
       facts.append(("Imbalance along \(index.axis)", "NJS \(NumberText.fixed(njs, 3))"))
     }
