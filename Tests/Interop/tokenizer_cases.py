@@ -102,6 +102,23 @@ def charsmap(model):
     return base64.b64encode(proto.normalizer_spec.precompiled_charsmap).decode()
 
 
+def from_gguf_scores(path):
+    """The .model file of a GGUF file that has SentencePiece's pieces and scores."""
+    from sentencepiece import sentencepiece_model_pb2
+    metadata = gguf_metadata(path)
+    proto = sentencepiece_model_pb2.ModelProto()
+    for text, score, kind in zip(*(metadata["tokenizer.ggml." + key]
+                                   for key in ("tokens", "scores", "token_type"))):
+        proto.pieces.add(piece=text, score=score, type=kind)
+    proto.trainer_spec.model_type = 2
+    proto.trainer_spec.byte_fallback = True
+    proto.trainer_spec.vocab_size = len(proto.pieces)
+    proto.normalizer_spec.name = "identity"
+    proto.normalizer_spec.add_dummy_prefix = True
+    proto.normalizer_spec.remove_extra_whitespaces = False
+    return proto.SerializeToString()
+
+
 def hugging_face(tokenizer):
     return lambda texts: [
         encoding.ids for encoding in tokenizer.encode_batch(texts, add_special_tokens=False)]
@@ -150,7 +167,7 @@ def smollm2(gguf):
     return tokenizer
 
 
-def cases(texts, gguf, work):
+def cases(texts, gguf, work, vectors):
     """All cases, one after another; `texts` is what the small tokenizers are trained on."""
     def saved(name, tokenizer):
         path = os.path.join(work, name.replace(" ", "-").replace(",", "") + ".json")
@@ -199,6 +216,9 @@ def cases(texts, gguf, work):
     yield saved("Unigram, Metaspace", spaces)
     yield saved("Unigram, byte fallback", with_bytes(spaces))
     yield from sentencepiece_cases(texts, spaces, work, saved)
+    llama = os.path.join(vectors, "models/ggml-vocab-llama-spm.gguf")
+    processor = sentencepiece.SentencePieceProcessor(model_proto=from_gguf_scores(llama))
+    yield "Llama 2's scores, GGUF beside .model", llama, processor.encode
 
 
 def sentencepiece_cases(texts, spaces, work, saved):
