@@ -17,6 +17,10 @@ final class ScoreInput {
   /// What was read of inputs that cannot be read again, if their digests are wanted.
   private let digests: InputDigests?
 
+  private var isAtEnd = false
+  /// Records that were handed out.
+  private var given = 0
+
   /// Bad records that were tolerated.
   private(set) var skippedRecords = 0
 
@@ -58,23 +62,35 @@ final class ScoreInput {
     onSkip(error)
   }
 
-  /// Fills the chunk with the next records; false at the end.
-  func fill(_ chunk: RecordChunk) throws -> Bool {
-    chunk.removeAll()
-    while !chunk.isFull {
-      if let spool {
-        guard let record = try spool.next() else { return false }
-        record.bytes.withUnsafeBytes { chunk.append($0, at: record.location) }
-      } else {
-        do {
-          guard let line = try corpus.next() else { return false }
+  /// The next records, at most as many as fill `chunk`; nil after the last.
+  ///
+  /// A bad record, and whatever else goes wrong, ends a piece, so that it is met behind the records before it.
+  func next(into chunk: RecordChunk) -> ScorePiece? {
+    if isAtEnd { return nil }
+    let first = given
+    var problem: (any Error)?
+    do {
+      while !chunk.isFull {
+        if let spool {
+          guard let record = try spool.next() else {
+            isAtEnd = true
+            break
+          }
+          record.bytes.withUnsafeBytes { chunk.append($0, at: record.location) }
+        } else {
+          guard let line = try corpus.next() else {
+            isAtEnd = true
+            break
+          }
           chunk.append(line.bytes, at: line.location)
-        } catch let error as any OneRecordError {
-          try skip(error)
         }
       }
+    } catch {
+      problem = error
+      if (error as? any OneRecordError)?.concernsOneRecord != true { isAtEnd = true }
     }
-    return true
+    given += chunk.count
+    return ScorePiece(chunk: chunk, first: first, problem: problem)
   }
 
   /// Shows all records to the survey, and starts again.
@@ -105,6 +121,27 @@ final class ScoreInput {
     corpus = Corpus(paths: paths, options: options)
     corpus.onOpen = digests?.watch
   }
+}
+
+/// Some records in a row, and what ended them.
+///
+/// One thread fills it, one scores it, one writes it: never two at a time.
+struct ScorePiece: @unchecked Sendable {
+  let chunk: RecordChunk
+  /// Number of the first record in the input, from 0.
+  let first: Int
+  let problem: (any Error)?
+}
+
+/// A piece with its scores, whose records lie in it.
+struct ScoredPiece: @unchecked Sendable {
+  let piece: ScorePiece
+  let outcomes: [ScoringOutcome]
+}
+
+/// A pass that may go to another thread: one without a model can, one with a model stays where it is.
+struct PortablePass: @unchecked Sendable {
+  let pass: ScoringPass
 }
 
 /// Digests of what is read from pipes and standard input, as it is read.

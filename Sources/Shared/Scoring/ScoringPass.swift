@@ -46,6 +46,8 @@ package struct ScoringPass {
     package init() {}
   }
 
+  /// Somebody with a model is asked about the records.
+  package var asksModel: Bool { provider != nil }
   private let options: Options
   private let provider: (any LikelihoodProvider)?
   private let reference: (any LikelihoodProvider)?
