@@ -96,6 +96,7 @@ let crossTests = [
     "LanguageModels", "Training", "Adapters", "Safetensors", "GGUF", "Examples", "Compute",
     "Devices", "Streams", "Records", "Randomness", "Scoring",
   ],
+  "PartitionCorpusTests": ["Corpora", "Partitioning", "Records", "Randomness", "Streams"],
   "GoldenTests": ["Streams"],
 ]
 
