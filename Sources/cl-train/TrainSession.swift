@@ -20,12 +20,12 @@ struct TrainSession {
   let baseDigest: String
   let model: LanguageModel
   private let config: AdapterConfig
-  private let parent: String?
+  let parent: String?
   /// What the records were read from, and those of it that cannot be read again.
   let inputs: [String]
   let pipes: [Manifest.File]
   let plan: TrainingPlan
-  private let privacy: RecordPrivacy?
+  let privacy: RecordPrivacy?
   let memory: TrainingMemory
   private let events: EventLog
   private let started = Clock.seconds()
@@ -98,11 +98,6 @@ struct TrainSession {
       }
     }
     return try LanguageModel(base: base, adapter: start, device: device)
-  }
-
-  /// Names the random streams of this run.
-  private static func path(_ options: TrainCommand) -> [String] {
-    ["round-\(options.round)"] + (options.client.map { ["client-\($0)"] } ?? [])
   }
 
   /// What computes, for manifests.
@@ -191,59 +186,6 @@ struct TrainSession {
     }
   }
 
-  private var guarantee: RecordPrivacy.Guarantee? {
-    privacy?.guarantee(steps: plan.steps.count)
-  }
-
-  private func startEvent() -> TrainingEvent.Start {
-    var start = TrainingEvent.Start(client: options.client, round: options.round)
-    let counts = plan.set.counts
-    start.records = plan.set.examples.count
-    start.tokens = plan.set.lengths.reduce(0, +)
-    start.targetTokens = counts.targetTokens
-    start.truncatedRecords = counts.truncatedRecords
-    start.truncatedTargetTokens = counts.truncatedTargetTokens
-    start.lostRecords = counts.lostRecords
-    start.steps = plan.steps.count
-    start.trainableParameters = trainableParameters
-    start.base = baseDigest
-    start.parent = parent
-    start.kernels = device.summary
-    start.threads = options.common.threadCount
-    start.precision = device.precision.rawValue
-    start.privacy = guarantee?.text
-    return start
-  }
-
-  var trainableParameters: Int {
-    guard let lora = model.lora else { return 0 }
-    return (options.adapter.freeze == .a ? 0 : lora.countA)
-      + (options.adapter.freeze == .b ? 0 : lora.countB) + lora.countMagnitude
-  }
-
-  private func provenance(_ trainer: Trainer) -> AdapterProvenance {
-    var provenance = AdapterProvenance(tool: "\(TrainCommand.toolName) \(BuildInfo.version)")
-    provenance.base = baseDigest
-    provenance.parent = parent
-    provenance.client = options.client
-    provenance.round = options.round
-    provenance.seed = options.common.seed
-    if let privacy {
-      // Exact sums over the records would tell of each of them.
-      provenance.records = privacy.records
-      provenance.privacy = guarantee?.text
-    } else {
-      let seen = plan.seen
-      provenance.records = seen.records
-      provenance.tokens = seen.tokens
-      provenance.targetTokens = seen.targets
-      provenance.qualityTokens = seen.qualityTokens
-    }
-    provenance.steps = trainer.stepsDone
-    provenance.trained = trainer.optimizer.settings.trained
-    return provenance
-  }
-
   // MARK: Words
 
   private static func line(_ step: TrainingEvent.Step, of total: Int) -> String {
@@ -254,11 +196,5 @@ struct TrainSession {
   private static func rounded(_ value: Double, _ digits: Int) -> String {
     let factor = digits == 1 ? 10.0 : 10_000.0
     return "\((value * factor).rounded() / factor)"
-  }
-
-  /// Largest resident memory of this process so far, bytes.
-  private static var peakMemory: Int {
-    var usage = rusage()
-    return getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? usage.ru_maxrss * 1024 : 0
   }
 }
