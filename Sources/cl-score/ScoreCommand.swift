@@ -137,7 +137,6 @@ struct ScoreCommand: ToolCommand {
     let shared = PortablePass(pass: pass)
     func skip(_ error: any Error) throws {
       do {
-        guard let error = error as? any OneRecordError else { throw error }
         try input.skip(error)
       } catch {
         progress.finish()
@@ -151,10 +150,13 @@ struct ScoreCommand: ToolCommand {
         input.next(
           into: RecordChunk(byteLimit: pass.asksModel ? 1 << 20 : 1 << 18, recordLimit: 512))
       },
-      state: {},
-      work: { _, piece in
-        ScoredPiece(
-          piece: piece, outcomes: try shared.pass.score(piece.chunk, first: piece.first))
+      state: { shared.pass.asksModel ? nil : shared.pass.makeWorker() },
+      work: { worker, piece in
+        guard let worker else {
+          return ScoredPiece(piece, try shared.pass.score(piece.chunk, first: piece.first))
+        }
+        return ScoredPiece(
+          piece, try shared.pass.score(piece.chunk, first: piece.first, by: worker))
       },
       consume: { scored in
         for outcome in scored.outcomes {

@@ -56,8 +56,10 @@ final class ScoreInput {
   var entriesPassedOver: Int { corpus.entriesPassedOver }
 
   /// Counts a bad record, or ends the reading with its error.
-  func skip(_ error: any OneRecordError) throws {
-    guard error.concernsOneRecord, skippedRecords < tolerance else { throw error }
+  func skip(_ error: any Error) throws {
+    guard let error = error as? any OneRecordError, error.concernsOneRecord,
+      skippedRecords < tolerance
+    else { throw error }
     skippedRecords += 1
     onSkip(error)
   }
@@ -137,6 +139,11 @@ struct ScorePiece: @unchecked Sendable {
 struct ScoredPiece: @unchecked Sendable {
   let piece: ScorePiece
   let outcomes: [ScoringOutcome]
+
+  init(_ piece: ScorePiece, _ outcomes: [ScoringOutcome]) {
+    self.piece = piece
+    self.outcomes = outcomes
+  }
 }
 
 /// A pass that may go to another thread: one without a model can, one with a model stays where it is.

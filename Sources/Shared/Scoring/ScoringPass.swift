@@ -67,6 +67,40 @@ package struct ScoringPass {
     self.answerer = answerer
   }
 
+  /// Storage for one thread that scores chunk after chunk; for passes without a model.
+  package func makeWorker() -> ScoringWorker {
+    ScoringWorker(RecordWorker(options, asksModel: asksModel))
+  }
+
+  /// The outcomes of a chunk's records without a model, on the thread that calls.
+  ///
+  /// - Throws: as ``score(_:first:)``.
+  package func score(
+    _ chunk: RecordChunk, first: Int, by worker: ScoringWorker
+  ) throws -> [ScoringOutcome] {
+    try (0..<chunk.count).map {
+      try outcome(of: $0, in: chunk, first: first, by: worker.worker).get()
+    }
+  }
+
+  private func outcome(
+    of index: Int, in chunk: RecordChunk, first: Int, by worker: RecordWorker
+  ) -> Result<ScoringOutcome, any Error> {
+    do {
+      var record = try worker.score(try chunk.fields(index))
+      if let (name, earlier) = options.clusters?.cluster(of: first + index) {
+        record.score.cluster = name
+        record.score.duplicateOf = earlier
+      }
+      if !asksModel { worker.finish(&record) }
+      return .success(.scored(record))
+    } catch let error as RecordError {
+      return .success(.bad(error))
+    } catch {
+      return .failure(error)
+    }
+  }
+
   /// The outcomes of a chunk's records, in their order.
   ///
   /// - Parameter first: the number of the chunk's first record in the input, from 0.
@@ -75,20 +109,8 @@ package struct ScoringPass {
     let finishes = provider == nil
     let results = Parallel.map(chunk.count, threads: options.threads) {
       RecordWorker(options, asksModel: !finishes)
-    } body: { worker, index -> Result<ScoringOutcome, any Error> in
-      do {
-        var record = try worker.score(try chunk.fields(index))
-        if let (name, earlier) = options.clusters?.cluster(of: first + index) {
-          record.score.cluster = name
-          record.score.duplicateOf = earlier
-        }
-        if finishes { worker.finish(&record) }
-        return .success(.scored(record))
-      } catch let error as RecordError {
-        return .success(.bad(error))
-      } catch {
-        return .failure(error)
-      }
+    } body: { worker, index in
+      outcome(of: index, in: chunk, first: first, by: worker)
     }
     var outcomes = try results.map { try $0.get() }
     guard let provider else { return outcomes }
@@ -102,6 +124,13 @@ package struct ScoringPass {
     }
     return outcomes
   }
+}
+
+/// What a thread keeps between chunks.
+package final class ScoringWorker {
+  fileprivate let worker: RecordWorker
+
+  fileprivate init(_ worker: RecordWorker) { self.worker = worker }
 }
 
 /// What one thread needs to score records.
