@@ -28,3 +28,5 @@ PATH="$PWD/.build/release:$PATH" $flower/bin/python Tests/Interop/check_rules.py
 PATH="$PWD/.build/release:$PATH" $flower/bin/python Tests/Interop/check_flower.py
 HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" \
   $environment/bin/python Tests/Interop/check_variants.py --golden Tests/Fixtures/golden
+Scripts/data-peers.sh
+HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" .venv/data/bin/python Tests/Interop/check_partition.py
