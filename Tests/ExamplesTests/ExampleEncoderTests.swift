@@ -7,36 +7,6 @@ import TestSupport
 import Testing
 import Tokenization
 
-private let place = RecordLocation(file: "records.jsonl", line: 7)
-
-/// The small SmolLM-like tokenizer of Tests/Fixtures, with a configuration beside it.
-private func smallTokenizer(
-  template: String? = nil, configuration: String = #""bos_token":"<|im_start|>","#
-) throws -> Tokenizer {
-  let folder = try TemporaryDirectory()
-  let source = URL(fileURLWithPath: PackageLayout.fixture("tokenizers/smollm/tokenizer.json"))
-  try folder.write("tokenizer.json", Array(try Data(contentsOf: source)))
-  try folder.write(
-    "tokenizer_config.json", "{\(configuration)\"eos_token\":\"<|endoftext|>\"}")
-  if let template { try folder.write("chat_template.jinja", template) }
-  return try Tokenizer.load(path: folder.path)
-}
-
-private func encoder(
-  _ tokenizer: Tokenizer?, template: String = "auto", trainOn: TrainOn = .completion,
-  context: Int = 2048
-) throws -> ExampleEncoder {
-  var options = ExampleEncoder.Options()
-  options.chatTemplate = ChatTemplateChoice(argument: template)
-  options.trainOn = trainOn
-  options.context = context
-  return try ExampleEncoder(tokenizer: tokenizer, options: options)
-}
-
-private func targets(_ example: Example) -> [Int] {
-  example.isTarget.indices.filter { example.isTarget[$0] }
-}
-
 /// Conversations rendered by jinja2 and encoded by Hugging Face `tokenizers`, with targets by trl's
 /// rules; Tests/Fixtures/examples/make_examples.py made them.
 @Suite struct ChatReferenceTests {
@@ -378,44 +348,5 @@ private func targets(_ example: Example) -> [Int] {
       try ExampleSet(
         reading: RecordReader(paths: [path]), encoder: try encoder(nil, context: 3))
     }
-  }
-}
-
-@Suite struct OpenAnswerTests {
-  /// The example of a choice is that of the whole exchange up to the end of the answer's text.
-  @Test(arguments: ["chatml", "none"])
-  func openAnswersEndWithTheirText(template: String) throws {
-    let tokenizer = try smallTokenizer()
-    let encoder = try encoder(tokenizer, template: template, trainOn: .all)
-    for answer in ["A window system.", " it is", "x"] {
-      let whole = try encoder.encode(
-        .promptCompletion(prompt: "What is X?", completion: answer), at: place)
-      let open = try encoder.encode(prompt: "What is X?", answer: answer, at: place)
-      #expect(whole.tokens.starts(with: open.tokens))
-      #expect(open.tokens.count < whole.tokens.count)
-      let said = targets(open).map { open.tokens[$0] }
-      #expect(tokenizer.decodeText(said).hasSuffix(answer))
-      #expect(tokenizer.decodeText(open.tokens).hasSuffix(answer))
-      #expect(targets(open) == Array((open.tokens.count - said.count)..<open.tokens.count))
-    }
-  }
-
-  @Test func trimmedAnswersAreFoundInTheTemplate() throws {
-    let tokenizer = try smallTokenizer()
-    let encoder = try encoder(tokenizer, template: "mistral")
-    let open = try encoder.encode(prompt: "q", answer: "  two words \n", at: place)
-    #expect(tokenizer.decodeText(open.tokens).hasSuffix("[/INST] two words"))
-    #expect(tokenizer.decodeText(targets(open).map { open.tokens[$0] }) == " two words")
-  }
-
-  @Test func documentsBeginAndAnswersEndWithTokensOfTheirOwn() throws {
-    let tokenizer = try smallTokenizer()
-    let encoder = try encoder(tokenizer)
-    // No beginning token is put before texts, so the end of the document before stands there.
-    #expect(encoder.documentStart == tokenizer.id(of: "<|endoftext|>"))
-    let end = try #require(tokenizer.id(of: "<|im_end|>"))
-    #expect(encoder.answerEnds.contains(end))
-    #expect(try ExampleEncoder(tokenizer: nil).documentStart == nil)
-    #expect(try ExampleEncoder(tokenizer: nil).answerEnds.isEmpty)
   }
 }
