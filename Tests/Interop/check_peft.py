@@ -64,7 +64,8 @@ def check(name, difference):
 def check_tiny(golden, family):
     root = os.path.join(golden, family)
     model = os.path.join(root, "model")
-    size = json.load(open(os.path.join(model, "config.json")))["vocab_size"]
+    config = json.load(open(os.path.join(model, "config.json")))
+    size = config.get("text_config", config)["vocab_size"]
     generator = torch.Generator().manual_seed(5)
     draw = lambda n: torch.randint(3, size, (n,), generator=generator).tolist()
     base = lambda: AutoModelForCausalLM.from_pretrained(
