@@ -20,7 +20,7 @@ DEMO_PACKAGES   := python3-pip ca-certificates
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help deps demo-deps build test layers golden golden-update model corpus demo smoke study bench \
-  bench-peers test-interop test-tokenizers install clean distclean
+  bench-peers test-interop test-defects test-tokenizers install clean distclean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -130,6 +130,12 @@ study: build $(MODEL) $(CORPUS) ## The grid axis x alpha x seed (STUDY=Experimen
 
 test-interop: build $(MODEL) ## Check models and adapters against transformers, PEFT and llama.cpp (makes .venv/interop).
 	@Scripts/test-interop.sh $(CACHE) $(MODEL)
+
+test-defects: build $(CORPUS) ## Check that the quality finds planted defects on FOLDOC and the Python documentation.
+	@Scripts/fetch-python-doc.sh $(CACHE)/corpora/python-doc
+	@$(BIN)/cl-score --signals none -q $(CORPUS) -o $(CACHE)/foldoc.jsonl
+	@Scripts/planted-defects.py --tool $(BIN)/cl-score --require $(CACHE)/foldoc.jsonl \
+	  $(CACHE)/corpora/python-doc/usr/share/doc/python3.11/html
 
 test-tokenizers: demo-deps $(MODEL) $(CORPUS) ## Check tokenizers and templates against llama.cpp's vectors and others (makes .venv/tokenizers).
 	$(SWIFT) build $(FLAGS) --product cl-bench-tokenizers

@@ -94,8 +94,9 @@ let crossTests = [
   "DeviceConformanceTests": ["Compute", "Devices"],
   "ModelParityTests": [
     "LanguageModels", "Training", "Adapters", "Safetensors", "GGUF", "Examples", "Compute",
-    "Devices", "Streams", "Records", "Randomness",
+    "Devices", "Streams", "Records", "Randomness", "Scoring",
   ],
+  "PartitionCorpusTests": ["Corpora", "Partitioning", "Records", "Randomness", "Streams"],
   "GoldenTests": ["Streams"],
 ]
 

@@ -23,3 +23,10 @@ if [ ! -e .cache/bench/synthetic-1b ]; then
   $environment/bin/python Benchmarks/Peers/synthetic_llama.py .cache/bench/synthetic-1b.part
   mv .cache/bench/synthetic-1b.part .cache/bench/synthetic-1b
 fi
+# datatrove brings spaCy: an environment of its own.
+data=.venv/bench-data
+if ! $data/bin/python -c 'import datatrove, spacy, nltk' 2>/dev/null; then
+  echo "installing datatrove into $data"
+  python3 -m venv $data
+  $data/bin/pip install --quiet datatrove==0.6.0 spacy==3.8.18 nltk==3.10.4
+fi

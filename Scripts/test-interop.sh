@@ -37,3 +37,6 @@ Scripts/fetch-gemma.sh "$cache/models/gemma-3-270m.Q4_K_M.gguf" $environment/bin
 HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" \
   $environment/bin/python Tests/Interop/check_llama_cpp.py --golden Tests/Fixtures/golden \
   --llama "$cache/llama.cpp" --model "$model" --model "$cache/models/gemma-3-270m.Q4_K_M.gguf"
+HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" $environment/bin/python Tests/Interop/check_scoring.py "$model"
+Scripts/data-peers.sh
+HF_HUB_OFFLINE=1 PATH="$PWD/.build/release:$PATH" .venv/data/bin/python Tests/Interop/check_partition.py

@@ -5,7 +5,7 @@ import Streams
 extension PartitionCommand {
   /// How inputs are opened: as JSON Lines, whatever their format.
   func lineOpener() throws -> (String) throws -> InputSource {
-    let options = try CorpusOptions(format: format, textUnit: nil)
+    let options = try CorpusOptions(format: format, textUnit: textUnit)
     return { try Corpus.lines($0, options) }
   }
 }

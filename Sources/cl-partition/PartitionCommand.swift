@@ -2,7 +2,6 @@
 import ArgumentParser
 import CommandSupport
 import Partitioning
-import Randomness
 import Records
 import Streams
 
@@ -84,6 +83,12 @@ struct PartitionCommand: ToolCommand {
   @Option(help: "Format of the files; told by their content and names where it is not given.")
   var format: String?
 
+  @Option(help: "What a record of plain text is: file, paragraph (between blank lines) or line.")
+  var textUnit: String?
+
+  @Option(help: "Pack the shards: gz or zst.")
+  var compress: String?
+
   @Flag(help: "Write no shards, only the plan.")
   var planOnly = false
 
@@ -127,49 +132,6 @@ struct PartitionCommand: ToolCommand {
   }
 
   var writesShards: Bool { !planOnly && !annotate }
-
-  private func request() throws -> PartitionRequest {
-    if planOnly && annotate {
-      throw UsageError("--plan-only and --annotate exclude each other")
-    }
-    if writesShards && common.output == "-" {
-      throw UsageError(
-        "no folder for the shards", hint: "name one with -o, or ask for --plan-only or --annotate")
-    }
-    guard ["exact", "hash", nil].contains(assign), plan == nil || assign != "exact" else {
-      throw PartitionError.invalidOption(
-        "--assign", value: assign ?? "", expected: plan == nil ? "exact or hash" : "hash with --plan")
-    }
-    if let plan { return try request(of: PlanFile(path: plan)) }
-    return try PartitionRequest(
-      clients: clients, method: method, alpha: alpha, by: by, bins: bins, minimum: minRecords,
-      maximum: maxRecords, split: split == "none" ? nil : split,
-      selection: try Selection(keep: keep, sample: sample), groupBy: groupBy,
-      participation: try schedule(), usesHash: assign == "hash", seed: Seed(common.seed))
-  }
-
-  /// What a plan did, for more records.
-  private func request(of known: PlanFile) throws -> PartitionRequest {
-    if by != nil || bins != nil || clients != nil || method != "dirichlet" {
-      throw UsageError("--plan says by itself what --clients, --method, --by and --bins would")
-    }
-    let parts = known.split.parts.map { "\($0.name)=\($0.share)" }.joined(separator: ",")
-    return try PartitionRequest(
-      clients: nil, method: "like:\(known.path)", alpha: alpha, minimum: minRecords,
-      maximum: maxRecords, split: parts.isEmpty ? nil : parts,
-      selection: try Selection(keep: keep, sample: sample), groupBy: groupBy,
-      participation: try schedule(), usesHash: true, seed: Seed(known.seed))
-  }
-
-  private func schedule() throws -> Participation? {
-    guard let rounds else {
-      if participation != nil || availability != nil {
-        throw UsageError("--participation and --availability need --rounds")
-      }
-      return nil
-    }
-    return try Participation(rounds: rounds, amount: participation, availability: availability)
-  }
 
   func show(_ plan: Plan, _ tool: Tool) {
     tool.detail(PlanSummary.text(plan))

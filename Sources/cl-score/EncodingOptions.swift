@@ -49,11 +49,17 @@ struct EncodingOptions: ParsableArguments {
   @Flag(help: "Add input_ids and labels to each record.")
   var emitIds = false
 
+  @OptionGroup var questions: QuestionOptions
+
   mutating func validate() throws {
     if let context, context < 1 {
       throw ValidationError("--context: expected 1 or more, found \(context)")
     }
     if adapter != nil && model == nil { throw ValidationError("--adapter needs --model") }
+    if let option = questions.first, model == nil { throw ValidationError("\(option) needs --model") }
+    if questions.needsPrompts && trainOn == .all {
+      throw ValidationError("--train-on all leaves no prompts for --ifd and --answer")
+    }
     if emitIds && tokenizer == nil && model == nil {
       throw ValidationError("--emit-ids needs --tokenizer or --model")
     }
@@ -62,7 +68,7 @@ struct EncodingOptions: ParsableArguments {
   /// Sets what the pass needs to know, and opens the model.
   func apply(
     to pass: inout ScoringPass.Options, threads: Int, _ tool: Tool
-  ) throws -> ModelLikelihood? {
+  ) throws -> AskedModels? {
     let base = try model.map { try BaseModel(path: $0) }
     let encoding = encoding(of: base)
     let tokenizer = try loadTokenizer()
@@ -76,7 +82,8 @@ struct EncodingOptions: ParsableArguments {
     if device.precision != precision {
       tool.note(DeviceCatalog.notice(of: device, wanted: precision))
     }
-    return try ModelLikelihood(base: base, adapter: adapter, device: device)
+    return try questions.open(
+      base: base, adapter: adapter, device: device, tokenizer: tokenizer, pass: &pass)
   }
 
   /// How records become examples.

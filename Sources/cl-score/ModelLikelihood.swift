@@ -8,7 +8,9 @@ import Scoring
 /// A base model, with or without an adapter, that answers Scoring's question. The only place that
 /// knows both.
 struct ModelLikelihood: LikelihoodProvider {
-  private let model: LanguageModel
+  let model: LanguageModel
+  /// The losses of single targets are wanted.
+  var keepsLosses = false
   let baseDigest: String
   let adapterDigest: String?
   /// What computes, for manifests.
@@ -35,8 +37,34 @@ struct ModelLikelihood: LikelihoodProvider {
   func likelihoods(of row: [Example]) throws -> [Likelihood] {
     var packed = PackedRow()
     for example in row { packed.append(tokens: example.tokens, isTarget: example.isTarget) }
-    return packed.examples(try model.score(packed)).map {
-      Likelihood(nll: $0.nll, targetTokens: $0.targets, correctTokens: $0.correct)
+    let losses = try model.score(packed)
+    return packed.examples(losses).enumerated().map { index, sum in
+      var likelihood = Likelihood(
+        nll: sum.nll, targetTokens: sum.targets, correctTokens: sum.correct)
+      if keepsLosses {
+        let range = packed.targetStarts[index]..<packed.targetStarts[index + 1]
+        likelihood.losses = losses[range].map(\.nll)
+      }
+      return likelihood
     }
   }
+}
+
+/// A model that writes answers, token by token.
+struct ModelAnswers: AnswerProvider {
+  let model: LanguageModel
+  let encoder: ExampleEncoder
+  let limits: AnswerLimits
+
+  func answers(to prompts: [[Int32]]) throws -> [String] {
+    try model.greedyAnswers(to: prompts, limits: limits).map { encoder.text(of: $0) ?? "" }
+  }
+}
+
+/// The models that a run asks.
+struct AskedModels {
+  let provider: ModelLikelihood
+  let reference: ModelLikelihood?
+  let answerer: ModelAnswers?
+  let memory: ScoringMemory
 }

@@ -79,16 +79,25 @@ struct ScoreCommand: ToolCommand {
     let paths = try tool.inputs(files)
     let input = ScoreInput(
       paths: paths, options: try CorpusOptions(format: format, textUnit: textUnit),
-      tolerance: common.skipInvalid, onSkip: tool.reportSkipped)
+      tolerance: common.skipInvalid, takesDigests: common.manifest != nil,
+      onSkip: tool.reportSkipped)
+    let models = try encoding.apply(to: &options, threads: common.threadCount, tool)
+    if encoding.questions.dryRun, let models {
+      return try models.memory.print(
+        models, path: encoding.model ?? "", context: options.scorer.context)
+    }
     try quality.prepare(&options, input)
-    let model = try encoding.apply(to: &options, threads: common.threadCount, tool)
+    let model = models?.provider
+    // Without a model each thread has pieces of its own; with one it is the model that has threads.
+    if model == nil { options.threads = 1 }
     let sink = try OutputSink(path: common.output)
     let totals = try score(
-      input, with: ScoringPass(options, provider: model), into: sink,
+      input,
+      with: ScoringPass(
+        options, provider: model, reference: models?.reference, answerer: models?.answerer),
+      into: sink,
       totals: ScoreSummary(context: options.scorer.context),
-      // Rows of a model take their time: smaller chunks, so that results come and progress shows.
-      chunk: model == nil ? RecordChunk() : RecordChunk(byteLimit: 1 << 20, recordLimit: 512),
-      tool)
+      pipelineThreads: model == nil ? common.threadCount : 1, tool)
     try sink.close()
     if let summary {
       var origin = ScoreSummary.Origin(
@@ -96,6 +105,8 @@ struct ScoreCommand: ToolCommand {
       origin.signals = options.scorer.signals.map(\.id)
       origin.model = model?.baseDigest
       origin.adapter = model?.adapterDigest
+      origin.reference = models?.reference?.baseDigest
+      origin.referenceAdapter = models?.reference?.adapterDigest
       origin.qualityModel = quality.qualityModel
       let sink = try OutputSink(path: summary)
       try sink.write(totals.line(origin))
@@ -103,7 +114,7 @@ struct ScoreCommand: ToolCommand {
     }
     report(totals, context: options.scorer.context, seconds: Clock.seconds() - started, tool)
     try tool.writeManifest(
-      common, inputs: try hashed(input.files),
+      common, inputs: common.manifest == nil ? [] : try input.digested(),
       outputs: try hashed([common.output, summary ?? "-", quality.saveQualityModel ?? "-"]), kernels: model?.kernels)
   }
 
@@ -119,30 +130,47 @@ struct ScoreCommand: ToolCommand {
 
   private func score(
     _ input: ScoreInput, with pass: ScoringPass, into sink: OutputSink, totals: ScoreSummary,
-    chunk: RecordChunk, _ tool: Tool
+    pipelineThreads: Int, _ tool: Tool
   ) throws -> ScoreSummary {
     var totals = totals
     let progress = Progress(tool)
-    var isAtEnd = false
-    var first = 0
-    while !isAtEnd {
-      isAtEnd = try !input.fill(chunk)
-      for outcome in try pass.score(chunk, first: first) {
-        switch outcome {
-        case .scored(let record):
-          totals.add(record.score, tokens: record.tokens, likelihood: record.likelihood)
-          try sink.write(record.line)
-          try sink.write("\n")
-        case .bad(let error):
-          do { try input.skip(error) } catch {
-            progress.finish()
-            throw error
+    let shared = PortablePass(pass: pass)
+    func skip(_ error: any Error) throws {
+      do {
+        try input.skip(error)
+      } catch {
+        progress.finish()
+        throw error
+      }
+    }
+    try OrderedPipeline.run(
+      threads: pipelineThreads,
+      // Several pieces a thread are under way; a model wants many records for its rows.
+      produce: {
+        input.next(
+          into: RecordChunk(byteLimit: pass.asksModel ? 1 << 20 : 1 << 18, recordLimit: 512))
+      },
+      state: { shared.pass.asksModel ? nil : shared.pass.makeWorker() },
+      work: { worker, piece in
+        guard let worker else {
+          return ScoredPiece(piece, try shared.pass.score(piece.chunk, first: piece.first))
+        }
+        return ScoredPiece(
+          piece, try shared.pass.score(piece.chunk, first: piece.first, by: worker))
+      },
+      consume: { scored in
+        for outcome in scored.outcomes {
+          switch outcome {
+          case .scored(let record):
+            totals.add(record.score, tokens: record.tokens, likelihood: record.likelihood)
+            try sink.write(record.line)
+            try sink.write("\n")
+          case .bad(let error): try skip(error)
           }
         }
-      }
-      first += chunk.count
-      progress.show("\(totals.records) records")
-    }
+        if let problem = scored.piece.problem { try skip(problem) }
+        progress.show("\(totals.records) records")
+      })
     progress.finish()
     totals.skippedRecords = input.skippedRecords
     if input.entriesPassedOver > 0 {

@@ -132,14 +132,6 @@ struct TrainCommand: ToolCommand {
 
   /// `--memory` in bytes; nil for no limit.
   func memoryBudget() throws -> Int? {
-    guard let memory else { return nil }
-    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1), ("", 1)]
-    for (unit, factor) in units where memory.hasSuffix(unit) {
-      if let number = Double(memory.dropLast(unit.count)), number > 0, number < 1e12 {
-        let bytes = number * Double(factor)
-        if bytes < 1e15 { return Int(bytes) }
-      }
-    }
-    throw ValidationError("--memory: expected a size such as 700MiB, found \(memory)")
+    try memory.map { try ByteSize.parse($0, option: "--memory") }
   }
 }

@@ -87,14 +87,15 @@ import Testing
   }
 
   /// An odd number of inputs leaves half a pair.
-  @Test func oddShapesAgree() throws {
+  @Test(arguments: [WeightFormat.float32, .bfloat16])
+  func oddShapesAgree(format: WeightFormat) throws {
     guard let machine = try Self.machine() else { return }
     let reference = Machine(ReferenceDevice())
     for (rows, inputs, outputs) in [(5, 33, 7), (3, 1, 1), (0, 5, 3), (25, 47, 65)] {
-      let results = try [machine, reference].map { m in
+      let weights = try matrices(
+        machine, reference, rows: outputs, columns: inputs, format: format, order: .natural)
+      let results = try [(machine, weights.0), (reference, weights.1)].map { m, weight in
         var noise = Noise(3)
-        let weight = try m.matrix(
-          Self.rounded(noise.values(outputs * inputs)), rows: outputs, columns: inputs)
         let x = try m.buffer(Self.rounded(noise.values(rows * inputs)))
         let dy = try m.buffer(Self.rounded(noise.values(rows * outputs)))
         let (y, dx) = (try m.zeros(rows * outputs), try m.zeros(rows * inputs))

@@ -80,6 +80,39 @@ import Testing
     #expect(digest(json, clientOf, partOf) == example.digest)
   }
 
+  /// `like` takes everything from a plan, which is made here first.
+  @Test(arguments: [(false, "be8f598b78cee591"), (true, "46b663fadc964117")])
+  func whatLikeMakesOfAPlanStaysAsItIs(hash: Bool, expected: String) throws {
+    let input = try folder.write("in.jsonl", Corpus.lines(400).joined(separator: "\n"))
+    func outcome(_ request: PartitionRequest) throws -> Plan.Outcome {
+      let scan = RecordScan(paths: [input], choice: request.choice, spoolFolder: nil)
+      try scan.read()
+      return try Plan.make(request, table: scan.table, inputs: scan.inputs, tool: "test 1")
+    }
+    let first = try outcome(
+      try PartitionRequest(
+        clients: 6, method: "only:length", alpha: 0.3, split: "train=.8,test=.2", seed: Seed(1)))
+    try folder.write("plan.json", String(decoding: first.plan.json(), as: UTF8.self))
+    let request = try PartitionRequest(
+      clients: nil, method: "like:\(folder.file("plan.json"))", split: "train=.8,test=.2",
+      usesHash: hash, seed: Seed(1))
+    let plan: Plan
+    var (clientOf, partOf): ([Int32], [UInt8]) = ([], [])
+    if hash {
+      let partition = try HashPartition(request)
+      try partition.run(paths: [input]) { _, client, part in
+        clientOf.append(Int32(client))
+        partOf.append(UInt8(part))
+      }
+      plan = try partition.plan(tool: "test 1")
+    } else {
+      let found = try outcome(request)
+      (plan, clientOf, partOf) = (found.plan, found.clientOf, found.partOf)
+    }
+    let json = String(decoding: plan.json(), as: UTF8.self).replacing(folder.path, with: "")
+    #expect(digest(json, clientOf, partOf) == expected)
+  }
+
   private func digest(_ plan: Plan, _ clientOf: [Int32], _ partOf: [UInt8]) -> String {
     digest(String(decoding: plan.json(), as: UTF8.self), clientOf, partOf)
   }

@@ -37,6 +37,22 @@ import Testing
     #expect(try written(tensors.reversed(), ["format": "pt", "k\"": "v\n"]) == expected)
   }
 
+  /// Files longer than the pieces they are written in: tensors that end before, on and after a border.
+  @Test(arguments: [-9, 0, 9])
+  func longFilesAreWrittenInPieces(offset: Int) throws {
+    let header = try written([OutputTensor(name: "a", dtype: .uint8, shape: [0], bytes: [])], [:])
+    let sizes = [(1 << 21) - header.count + offset, 5 << 20, 7, (1 << 21) + 1]
+    let tensors = sizes.enumerated().map { index, size in
+      OutputTensor(
+        name: "\(index)", dtype: .uint8, shape: [size],
+        bytes: (0..<size).map { UInt8(truncatingIfNeeded: $0 / 251 + $0 + index) })
+    }
+    var data: [UInt8] = []
+    for tensor in tensors { tensor.withBytes { data.append(contentsOf: $0) } }
+    let bytes = try written(tensors, [:])
+    #expect(bytes.suffix(data.count) == data[...])
+  }
+
   @Test func whatIsWrittenIsRead() throws {
     let bytes = try written(
       [

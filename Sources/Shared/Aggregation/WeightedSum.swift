@@ -18,12 +18,14 @@ enum WeightedSum {
     _ views: [TensorView], _ coefficients: [Double], on loop: ParallelFor
   ) -> [Float] {
     let count = views.first?.elementCount ?? 0
+    // Copies of a view count references, which all threads would do for each tile.
+    let floats = views.map { $0.dtype == .float32 ? $0.bytes.baseAddress : nil }
     return [Float](unsafeUninitializedCapacity: count) { output, initialized in
       loop.chunks(of: count, by: task) { range in
         withUnsafeTemporaryAllocation(of: Double.self, capacity: tile) { sums in
           for start in stride(from: range.lowerBound, to: range.upperBound, by: tile) {
             let size = min(tile, range.upperBound - start)
-            add(views, coefficients, from: start, count: size, to: sums)
+            add(views, floats, coefficients, from: start, count: size, to: sums)
             guard let target = output.baseAddress, let source = sums.baseAddress else { return }
             for index in 0..<size { target[start &+ index] = Float(source[index]) }
           }
@@ -34,7 +36,7 @@ enum WeightedSum {
   }
 
   private static func add(
-    _ views: [TensorView], _ coefficients: [Double], from start: Int, count: Int,
+    _ views: [TensorView], _ floats: [UnsafeRawPointer?], _ coefficients: [Double], from start: Int, count: Int,
     to sums: UnsafeMutableBufferPointer<Double>
   ) {
     guard let target = sums.baseAddress else { return }
@@ -43,17 +45,16 @@ enum WeightedSum {
       for first in stride(from: 0, to: views.count, by: width) {
         let group = min(width, views.count - first)
         func source(_ lane: Int) -> UnsafeRawPointer? {
-          let view = views[first + lane]
-          if view.dtype == .float32 { return view.bytes.baseAddress.map { $0 + start * 4 } }
+          if let values = floats[first + lane] { return values + start * 4 }
           let part = UnsafeMutableBufferPointer(
             rebasing: scratch[lane * tile..<lane * tile + count])
-          view.copyFloats(from: start, into: part)
+          views[first + lane].copyFloats(from: start, into: part)
           return UnsafeRawPointer(part.baseAddress)
         }
         if group == width, let a = source(0), let b = source(1), let c = source(2),
           let d = source(3)
         {
-          addFour((a, b, c, d), coefficients[first...].prefix(4).map(\.self), count, to: target)
+          addFour((a, b, c, d), coefficients, first, count, to: target)
         } else {
           for lane in 0..<group {
             if let x = source(lane) { addOne(x, coefficients[first + lane], count, to: target) }
@@ -74,10 +75,11 @@ enum WeightedSum {
 
   private static func addFour(
     _ x: (UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer, UnsafeRawPointer),
-    _ factors: [Double], _ count: Int, to sums: UnsafeMutablePointer<Double>
+    _ factors: [Double], _ first: Int, _ count: Int, to sums: UnsafeMutablePointer<Double>
   ) {
     let (a, b, c, d) = x
-    let (fa, fb, fc, fd) = (factors[0], factors[1], factors[2], factors[3])
+    let (fa, fb) = (factors[first], factors[first + 1])
+    let (fc, fd) = (factors[first + 2], factors[first + 3])
     for index in 0..<count {
       let at = index &* 4
       var sum = sums[index]

@@ -105,3 +105,93 @@ static inline size_t cl_zstd_step(const cl_zstd *z, void *context, cl_zstd_out *
   *error = z->isError(status) ? z->errorName(status) : NULL;
   return status;
 }
+
+// The other way: pieces packed by themselves, one gzip member or zstd frame each.
+
+typedef struct {
+  int (*deflateInit2)(cl_zstream *, int, int, int, int, int, const char *, int);
+  int (*deflate)(cl_zstream *, int);
+  int (*deflateReset)(cl_zstream *);
+  int (*deflateEnd)(cl_zstream *);
+  unsigned long (*deflateBound)(cl_zstream *, unsigned long);
+} cl_zlib_packer;
+
+typedef struct {
+  void *(*create)(void);
+  size_t (*destroy)(void *);
+  size_t (*setParameter)(void *, int, int);
+  size_t (*compress)(void *, void *, size_t, const void *, size_t);
+  size_t (*bound)(size_t);
+  unsigned (*isError)(size_t);
+} cl_zstd_packer;
+
+// 1 if the library is there and `stream` is ready.
+static inline int cl_zlib_packer_open(cl_zlib_packer *z, cl_zstream *stream) {
+  void *library = dlopen("libz.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!library) return 0;
+  *(void **)&z->deflateInit2 = dlsym(library, "deflateInit2_");
+  *(void **)&z->deflate = dlsym(library, "deflate");
+  *(void **)&z->deflateReset = dlsym(library, "deflateReset");
+  *(void **)&z->deflateEnd = dlsym(library, "deflateEnd");
+  *(void **)&z->deflateBound = dlsym(library, "deflateBound");
+  if (!z->deflateInit2 || !z->deflate || !z->deflateReset || !z->deflateEnd || !z->deflateBound)
+    return 0;
+  // Level 6, gzip's header (15 + 16), the default memory; no name and no time in the header.
+  return z->deflateInit2(stream, 6, 8, 15 + 16, 8, 0, "1.2.0", (int)sizeof *stream) == 0;
+}
+
+static inline size_t cl_zlib_packer_bound(const cl_zlib_packer *z, cl_zstream *stream, size_t size) {
+  return z->deflateBound(stream, size);
+}
+
+// The size of the member, 0 on failure.
+static inline size_t cl_zlib_packer_pack(const cl_zlib_packer *z, cl_zstream *stream, void *to,
+                                         size_t room, const void *from, size_t size) {
+  if (z->deflateReset(stream) != 0) return 0;
+  stream->next_in = (const uint8_t *)from;
+  stream->avail_in = (unsigned)size;
+  stream->next_out = (uint8_t *)to;
+  stream->avail_out = (unsigned)room;
+  if (z->deflate(stream, 4 /* Z_FINISH */) != 1 /* Z_STREAM_END */) return 0;
+  return room - stream->avail_out;
+}
+
+static inline void cl_zlib_packer_end(const cl_zlib_packer *z, cl_zstream *stream) {
+  z->deflateEnd(stream);
+}
+
+// A context of level 3 with checksums; NULL if there is none.
+static inline void *cl_zstd_packer_open(cl_zstd_packer *z) {
+  void *library = dlopen("libzstd.so.1", RTLD_NOW | RTLD_LOCAL);
+  if (!library) return NULL;
+  *(void **)&z->create = dlsym(library, "ZSTD_createCCtx");
+  *(void **)&z->destroy = dlsym(library, "ZSTD_freeCCtx");
+  *(void **)&z->setParameter = dlsym(library, "ZSTD_CCtx_setParameter");
+  *(void **)&z->compress = dlsym(library, "ZSTD_compress2");
+  *(void **)&z->bound = dlsym(library, "ZSTD_compressBound");
+  *(void **)&z->isError = dlsym(library, "ZSTD_isError");
+  if (!z->create || !z->destroy || !z->setParameter || !z->compress || !z->bound || !z->isError)
+    return NULL;
+  void *context = z->create();
+  if (context && (z->isError(z->setParameter(context, 100 /* ZSTD_c_compressionLevel */, 3)) ||
+                  z->isError(z->setParameter(context, 201 /* ZSTD_c_checksumFlag */, 1)))) {
+    z->destroy(context);
+    return NULL;
+  }
+  return context;
+}
+
+static inline size_t cl_zstd_packer_bound(const cl_zstd_packer *z, size_t size) {
+  return z->bound(size);
+}
+
+// The size of the frame, 0 on failure.
+static inline size_t cl_zstd_packer_pack(const cl_zstd_packer *z, void *context, void *to,
+                                         size_t room, const void *from, size_t size) {
+  const size_t count = z->compress(context, to, room, from, size);
+  return z->isError(count) ? 0 : count;
+}
+
+static inline void cl_zstd_packer_end(const cl_zstd_packer *z, void *context) {
+  z->destroy(context);
+}

@@ -111,6 +111,8 @@ package final class Corpus: RecordSource {
   /// Files in archives that are of no known format and were passed over so far.
   package var entriesPassedOver: Int { finished + ((reader as? ArchiveReader)?.passedOver ?? 0) }
   private var finished = 0
+  /// Told of each input before anything is read of it: for callers that take digests.
+  package var onOpen: ((_ path: String, _ input: InputSource) -> Void)?
 
   package init(paths: [String], options: CorpusOptions = CorpusOptions()) {
     self.paths = paths[...]
@@ -121,7 +123,9 @@ package final class Corpus: RecordSource {
     while true {
       if reader == nil {
         guard let path = paths.popFirst() else { return nil }
-        reader = try Corpus.open(path, options)
+        let input = try InputSource(path: path)
+        onOpen?(path, input)
+        reader = try Corpus.open(input, options)
       }
       if let line = try reader?.next() { return line }
       finished = entriesPassedOver
@@ -149,7 +153,8 @@ package final class Corpus: RecordSource {
 
   /// The records of a file of any format as JSON Lines, for readers of lines. JSON Lines come through as
   /// they are, everything else one record a line; an error in between is a
-  /// `StreamError.notConverted(place:reason:)` with the place that it has in the file.
+  /// `StreamError.notConverted(place:reason:)` with the place that it has in the file, unless the
+  /// input's `conversion` is told to leave bad records out.
   package static func lines(
     _ path: String, _ options: CorpusOptions = CorpusOptions()
   ) throws -> InputSource {
@@ -157,7 +162,7 @@ package final class Corpus: RecordSource {
     let format = try options.format ?? FormatRecognition.format(of: input)
     if format.name == "jsonl" { return input }
     let converter = LineConverter(try format.open(input, options))
-    return try InputSource(name: input.name) { (buffer) throws(StreamError) in
+    return InputSource(name: input.name, conversion: converter) { (buffer) throws(StreamError) in
       try converter.read(into: buffer)
     }
   }
@@ -165,37 +170,5 @@ package final class Corpus: RecordSource {
   /// The files that are read for `path`.
   package func files(of path: String) -> [String] {
     (options.format ?? FormatRecognition.format(ofName: path) ?? CorpusCatalog.all[0]).files(path)
-  }
-}
-
-/// Records as bytes of JSON Lines.
-private final class LineConverter {
-  private let source: any RecordSource
-  private var pending: [UInt8] = []
-  private var offset = 0
-
-  init(_ source: any RecordSource) { self.source = source }
-
-  func read(into buffer: UnsafeMutableRawBufferPointer) throws(StreamError) -> Int {
-    if offset == pending.count {
-      do {
-        guard let line = try source.next() else { return 0 }
-        pending.removeAll(keepingCapacity: true)
-        // A record of an array may hold line ends between its tokens.
-        for byte in line.bytes { pending.append(byte == 0x0a || byte == 0x0d ? 0x20 : byte) }
-        pending.append(0x0a)
-        offset = 0
-      } catch let error as StreamError {
-        throw error
-      } catch let error as any Diagnosable {
-        throw .notConverted(place: error.location ?? "", reason: error.message)
-      } catch {
-        throw .notConverted(place: "", reason: "\(error)")
-      }
-    }
-    let count = min(buffer.count, pending.count - offset)
-    pending[offset..<offset + count].withUnsafeBytes { buffer.copyMemory(from: $0) }
-    offset += count
-    return count
   }
 }

@@ -121,6 +121,37 @@ package struct ExampleEncoder: Sendable {
     }
   }
 
+  /// The example of a prompt and a possible answer, which ends with the answer's text: what ends a turn is
+  /// neither there nor a target.
+  ///
+  /// - Throws: as ``encode(_:at:)``.
+  package func encode(
+    prompt: String, answer: String, at place: RecordLocation
+  ) throws -> Example {
+    let messages = [
+      Message(role: .user, content: prompt), Message(role: .assistant, content: answer),
+    ]
+    return try encode(messages, place, openAnswer: Array(answer.utf8))
+  }
+
+  /// The token that stands before a document in the model's eyes: the beginning token where texts get one,
+  /// else the end token of the document before it.
+  package var documentStart: Int32? {
+    guard let tokenizer else { return nil }
+    return (tokenizer.addsBeginOfText ? tokenizer.beginOfText : nil)
+      ?? tokenizer.endOfText ?? tokenizer.beginOfText
+  }
+
+  /// The tokens that end an answer: the end of a text, and every token that is no text.
+  package var answerEnds: Set<Int32> {
+    Set(tokenizer?.specialTokens ?? []).union(tokenizer?.endOfText.map { [$0] } ?? [])
+  }
+
+  /// The text that tokens stand for; nil without a tokenizer.
+  package func text(of tokens: [Int32]) -> String? {
+    tokenizer?.decodeText(tokens, skipSpecial: true)
+  }
+
   // MARK: Layouts
 
   private func encode(
@@ -152,7 +183,10 @@ package struct ExampleEncoder: Sendable {
     return Example(tokens: tokens, isTarget: isTarget, context: options.context)
   }
 
-  private func encode(_ messages: [Message], _ place: RecordLocation) throws -> Example {
+  /// - Parameter openAnswer: text of the last answer, with which the example is to end.
+  private func encode(
+    _ messages: [Message], _ place: RecordLocation, openAnswer: [UInt8]? = nil
+  ) throws -> Example {
     guard let tokenizer else { throw ExampleError.noTokenizer(place) }
     let template: any ChatTemplate
     switch self.template {
@@ -161,7 +195,7 @@ package struct ExampleEncoder: Sendable {
     case .failed(let error):
       throw ExampleError.templateFailed(place, template: "of the model", error: error)
     }
-    let chunks: [RenderedChunk]
+    var chunks: [RenderedChunk]
     do throws(JinjaError) {
       chunks = try template.render(messages, tokens: tokenTexts)
     } catch {
@@ -171,6 +205,7 @@ package struct ExampleEncoder: Sendable {
       }
       throw ExampleError.templateFailed(place, template: template.name, error: error)
     }
+    if let openAnswer { Self.open(&chunks, answer: openAnswer) }
     var tokens: [Int32] = []
     var isTarget: [Bool] = []
     if template.usesBeginOfText, tokenizer.addsBeginOfText, let begin = tokenizer.beginOfText {
@@ -187,8 +222,39 @@ package struct ExampleEncoder: Sendable {
         isTarget.append(chunk.targets.last?.upperBound == chunk.text.count)
       }
     }
-    if options.trainOn == .all { isTarget = [Bool](repeating: true, count: tokens.count) }
+    if openAnswer != nil {
+      // Tokens after the last target would cost time and change nothing.
+      let end = (isTarget.lastIndex(of: true) ?? -1) + 1
+      tokens.removeSubrange(end...)
+      isTarget.removeSubrange(end...)
+    } else if options.trainOn == .all {
+      isTarget = [Bool](repeating: true, count: tokens.count)
+    }
     return Example(tokens: tokens, isTarget: isTarget, context: options.context)
+  }
+
+  /// Cuts the last target range behind the answer's text, without white space around it where the
+  /// template trims answers.
+  private static func open(_ chunks: inout [RenderedChunk], answer: [UInt8]) {
+    guard let index = chunks.lastIndex(where: { !$0.targets.isEmpty }),
+      let range = chunks[index].targets.last
+    else { return }
+    let said = chunks[index].text[range]
+    let trimmed = answer.drop(while: isSpace).reversed().drop(while: isSpace).reversed()
+    for text in [answer[...], Array(trimmed)[...]] where !text.isEmpty {
+      guard let start = said.indices.first(where: { said[$0...].starts(with: text) }) else {
+        continue
+      }
+      chunks[index].targets[chunks[index].targets.count - 1] =
+        range.lowerBound..<start + text.count
+      chunks[index].endsText = false
+      chunks.removeSubrange((index + 1)...)
+      return
+    }
+  }
+
+  private static func isSpace(_ byte: UInt8) -> Bool {
+    byte == 0x20 || (0x09...0x0d).contains(byte)
   }
 
   /// Tokenizes a chunk and finds the tokens of its target ranges.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 package import Randomness
+package import Streams
 
 /// What a partition was asked to be.
 package struct PartitionRequest: Sendable {
@@ -20,6 +21,8 @@ package struct PartitionRequest: Sendable {
   /// Records that a client gets at most; nil means all.
   package let maximum: Int?
   package let participation: Participation?
+  /// How shards are packed; nil leaves them plain.
+  package let packing: Packing?
   /// Each record by itself and in one pass, not all together.
   package let usesHash: Bool
   package let seed: Seed
@@ -36,7 +39,7 @@ package struct PartitionRequest: Sendable {
     clients: Int?, method methodName: String, alpha: Double = Self.defaultAlpha,
     by: String? = nil, bins: String? = nil, minimum: Int = 1, maximum: Int? = nil,
     split: String? = nil, selection: Selection = .all, groupBy: String? = nil,
-    participation: Participation? = nil, usesHash: Bool = false, seed: Seed
+    participation: Participation? = nil, compress: String? = nil, usesHash: Bool = false, seed: Seed
   ) throws(PartitionError) {
     self.methodName = methodName
     self.alpha = alpha
@@ -46,6 +49,14 @@ package struct PartitionRequest: Sendable {
     self.groupBy = groupBy
     self.participation = participation
     self.usesHash = usesHash
+    packing = try compress.map { (name) throws(PartitionError) in
+      guard let packing = Packing(rawValue: name) else {
+        throw .invalidOption(
+          "--compress", value: name,
+          expected: Packing.allCases.map(\.rawValue).joined(separator: " or "))
+      }
+      return packing
+    }
     self.seed = seed
     clientsAsked = clients
     self.clients = clients ?? 0

@@ -44,6 +44,7 @@ extension Plan {
       writer.field("max_records", ifPresent: request.maximum)
       writer.field("assign", request.usesHash ? "hash" : "exact")
       writer.field("group_by", ifPresent: request.groupBy)
+      writer.field("compress", ifPresent: request.packing?.rawValue)
       writer.field("keep", ifPresent: request.selection.rangeName)
       writer.field("sample", ifPresent: request.selection.sample)
       if !request.split.parts.isEmpty {

@@ -117,7 +117,9 @@ extension Plan {
     return (0..<request.clients).map { client in
       names.enumerated().map { part, name in
         File(
-          split: name, name: fileName(client: client, clients: request.clients, split: name),
+          split: name,
+          name: fileName(
+            client: client, clients: request.clients, split: name, packing: request.packing),
           records: counts[client, part])
       }
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+package import Streams
 
 /// A partition and everything needed to judge and repeat it: `plan.json`, described in
 /// Documentation/formats/plan.md. Equal inputs, options and seed give equal bytes.
@@ -30,7 +31,7 @@ package struct Plan: Sendable {
     package let split: String?
     package let name: String
     package let records: Int
-    /// Known once the file is written.
+    /// Of the content before it is packed; known once the file is written.
     package var bytes: Int?
     package var sha256: String?
   }
@@ -68,8 +69,12 @@ package struct Plan: Sendable {
     return String(repeating: "0", count: max(0, width - digits.count)) + digits
   }
 
-  /// `client-007.train.jsonl`, or `client-007.jsonl` without a split.
-  package static func fileName(client: Int, clients: Int, split: String?) -> String {
+  /// `client-007.train.jsonl`, or `client-007.jsonl` without a split; `.gz` or `.zst` behind it if it
+  /// is packed.
+  package static func fileName(
+    client: Int, clients: Int, split: String?, packing: Packing? = nil
+  ) -> String {
     "client-\(clientID(client, of: clients))\(split.map { ".\($0)" } ?? "").jsonl"
+      + (packing?.ending ?? "")
   }
 }

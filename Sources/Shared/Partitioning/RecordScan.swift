@@ -48,47 +48,60 @@ package final class RecordScan {
   /// The first reading.
   ///
   /// - Parameters:
-  ///   - onSkip: told of each bad line that is tolerated.
+  ///   - onSkip: told of each bad record that is tolerated.
   ///   - onProgress: told now and then how many records were read.
   /// - Throws: ``RecordError`` for the first bad line beyond the tolerated ones, `StreamError`.
   package func read(
-    onSkip: (RecordError) -> Void = { _ in }, onProgress: (Int) -> Void = { _ in }
+    onSkip: @escaping (any Diagnosable) -> Void = { _ in },
+    onProgress: (Int) -> Void = { _ in }
   ) throws {
-    for path in paths {
-      let input = try open(path)
-      var spool: SpoolFile?
-      if let spoolFolder, !SpoolFile.canReopen(path) { spool = try SpoolFile(folder: spoolFolder) }
-      var source = Source(path: spool?.path ?? path, name: input.name, spool: spool)
-      let meter = Meter()
-      input.onRead = { bytes throws(StreamError) in
-        meter.take(bytes)
-        try spool?.write(bytes)
-      }
-      let before = table.count
-      let reader = LineReader(input)
-      while let line = try reader.next() {
-        if Self.isBlank(line) { continue }
-        do throws(RecordError) {
-          let location = RecordLocation(file: reader.name, line: reader.lineNumber)
-          try table.append(try RecordFields(line, at: location))
-        } catch {
-          guard skippedCount < skipLimit else { throw error }
-          skippedCount += 1
-          source.skippedLines.append(reader.lineNumber)
-          onSkip(error)
-        }
-        if table.count & 4095 == 0 {
-          onProgress(table.count)
-          try table.spillIfLarge()
-        }
-      }
-      inputs.append(
-        Plan.Input(
-          name: input.name, bytes: meter.count, sha256: meter.digest.hexadecimal(),
-          records: table.count - before, skipped: source.skippedLines.count))
-      sources.append(source)
-    }
+    for path in paths { try read(path, onSkip, onProgress) }
     try table.finish()
+  }
+
+  private func read(
+    _ path: String, _ onSkip: @escaping (any Diagnosable) -> Void, _ onProgress: (Int) -> Void
+  ) throws {
+    let input = try open(path)
+    var spool: SpoolFile?
+    if let spoolFolder, !SpoolFile.canReopen(path) { spool = try SpoolFile(folder: spoolFolder) }
+    var source = Source(path: spool?.path ?? path, name: input.name, spool: spool)
+    let meter = Meter()
+    input.onRead = { bytes throws(StreamError) in
+      meter.take(bytes)
+      try spool?.write(bytes)
+    }
+    let (before, skippedBefore) = (table.count, skippedCount)
+    func tolerate(_ error: any Diagnosable) -> Bool {
+      guard skippedCount < skipLimit else { return false }
+      skippedCount += 1
+      onSkip(error)
+      return true
+    }
+    // Records that cannot even be made lines of.
+    input.conversion?.tolerates = tolerate
+    defer { input.conversion?.tolerates = nil }
+    let reader = LineReader(input)
+    while let line = try reader.next() {
+      if Self.isBlank(line) { continue }
+      do throws(RecordError) {
+        let location = RecordLocation(file: reader.name, line: reader.lineNumber)
+        try table.append(try RecordFields(line, at: location))
+      } catch {
+        let error = ConvertedRecordError.located(error, by: input.conversion)
+        guard tolerate(error) else { throw error }
+        source.skippedLines.append(reader.lineNumber)
+      }
+      if table.count & 4095 == 0 {
+        onProgress(table.count)
+        try table.spillIfLarge()
+      }
+    }
+    inputs.append(
+      Plan.Input(
+        name: input.name, bytes: meter.count, sha256: meter.digest.hexadecimal(),
+        records: table.count - before, skipped: skippedCount - skippedBefore))
+    sources.append(source)
   }
 
   /// The second reading: calls `body` with each record's number and line, in order. The line has no
@@ -102,6 +115,8 @@ package final class RecordScan {
     var record = 0
     for (source, known) in zip(sources, inputs) {
       let input = try source.spool == nil ? open(source.path) : InputSource(path: source.path)
+      // What the first reading left out.
+      input.conversion?.tolerates = { _ in true }
       let meter = Meter()
       input.onRead = { bytes in meter.take(bytes) }
       let reader = LineReader(input)

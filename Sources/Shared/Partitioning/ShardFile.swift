@@ -2,10 +2,13 @@
 internal import Glibc
 internal import Streams
 
-/// One open shard: lines are gathered, so that digest and file see large pieces.
+/// One open shard: lines are gathered, so that digest and file see large pieces. A packed shard has a
+/// member or frame for each piece, which holds whole lines.
 final class ShardFile {
   private let digest = ContentDigest()
+  /// Size of the content before it is packed, as that of ``close()``'s digest.
   private(set) var bytes = 0
+  private let compressor: PieceCompressor?
   private let sink: OutputSink
   private let capacity: Int
   private var buffer: UnsafeMutableRawBufferPointer?
@@ -14,9 +17,13 @@ final class ShardFile {
   /// Memory of all open shards together.
   static let bufferBudget = 32 << 20
 
-  /// - Parameter openFiles: how many are open at once and share the memory.
-  init(path: String, openFiles: Int) throws(StreamError) {
-    capacity = min(1 << 18, max(1 << 12, Self.bufferBudget / max(1, openFiles)))
+  /// - Parameters:
+  ///   - openFiles: how many are open at once and share the memory.
+  ///   - compressor: shared by all of them; nil writes the lines as they are.
+  init(path: String, openFiles: Int, compressor: PieceCompressor? = nil) throws(StreamError) {
+    self.compressor = compressor
+    let largest = compressor == nil ? 1 << 18 : 1 << 20
+    capacity = min(largest, max(1 << 12, Self.bufferBudget / max(1, openFiles)))
     sink = try OutputSink(path: path, bufferBytes: min(capacity, OutputSink.flushBytes))
   }
 
@@ -40,8 +47,11 @@ final class ShardFile {
     if used + line.count + 1 > capacity {
       try flush()
       if line.count + 1 > capacity {
-        try pass(line)
-        try pass(Self.newline)
+        var whole = Array(line)
+        whole.append(0x0a)
+        try whole.withUnsafeBufferPointer { (whole) throws(StreamError) in
+          try pass(UnsafeRawBufferPointer(whole))
+        }
         return
       }
     }
@@ -54,8 +64,6 @@ final class ShardFile {
     used += line.count + 1
   }
 
-  private static let newline: [UInt8] = [0x0a]
-
   private func flush() throws(StreamError) {
     guard let buffer, used > 0 else { return }
     let pending = UnsafeRawBufferPointer(rebasing: buffer[..<used])
@@ -63,21 +71,18 @@ final class ShardFile {
     try pass(pending)
   }
 
-  private func pass(_ data: [UInt8]) throws(StreamError) {
-    digest.update(data)
-    try sink.write(data)
-    bytes += data.count
-  }
-
   private func pass(_ data: UnsafeRawBufferPointer) throws(StreamError) {
     digest.update(data)
-    try sink.write(data)
+    if let compressor { try sink.write(try compressor.pack(data)) } else { try sink.write(data) }
     bytes += data.count
   }
 
   /// Names the file and gives the digest of its content.
   func close() throws(StreamError) -> String {
     try flush()
+    if bytes == 0, let compressor {
+      try sink.write(try compressor.pack(UnsafeRawBufferPointer(start: nil, count: 0)))
+    }
     try sink.close()
     return digest.hexadecimal()
   }

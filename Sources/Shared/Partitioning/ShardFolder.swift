@@ -33,7 +33,9 @@ package struct ShardFolder: Sendable {
     var own: Set<String> = []
     for client in 0..<request.clients {
       for split in names {
-        own.insert(Plan.fileName(client: client, clients: request.clients, split: split))
+        own.insert(
+          Plan.fileName(
+            client: client, clients: request.clients, split: split, packing: request.packing))
       }
     }
     for name in try FileSystem.entries(of: path)
@@ -46,6 +48,11 @@ package struct ShardFolder: Sendable {
   package static var temporary: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
 
   private static func isShardName(_ name: String) -> Bool {
+    var name = name[...]
+    for packing in Packing.allCases where name.hasSuffix(packing.ending) {
+      name = name.dropLast(packing.ending.count)
+      break
+    }
     guard name.hasPrefix("client-"), name.hasSuffix(".jsonl") else { return false }
     let digits = name.dropFirst(7).prefix { $0 != "." }
     return !digits.isEmpty && digits.utf8.allSatisfy { (0x30...0x39).contains($0) }
@@ -60,11 +67,13 @@ package struct ShardFolder: Sendable {
     unlink(planPath)
     let parts = max(1, plan.request.split.parts.count)
     let fileCount = plan.request.clients * parts
+    let compressor = try compressor(plan.request)
     for start in stride(from: 0, to: fileCount, by: Self.openLimit) {
       let group = start..<min(start + Self.openLimit, fileCount)
       let shards = try group.map { index in
         try ShardFile(
-          path: file(plan.files[index / parts][index % parts].name), openFiles: group.count)
+          path: file(plan.files[index / parts][index % parts].name), openFiles: group.count,
+          compressor: compressor)
       }
       try scan.forEachRecord { record, line, _ in
         let client = Int(outcome.clientOf[record])
@@ -101,10 +110,12 @@ package struct ShardFolder: Sendable {
         expected: "at most \(limit) files in one pass, as many as may be open (ulimit -n)")
     }
     unlink(planPath)
+    let compressor = try compressor(request)
     let shards = try (0..<fileCount).map { index in
       let name = Plan.fileName(
-        client: index / names.count, clients: request.clients, split: names[index % names.count])
-      return try ShardFile(path: file(name), openFiles: fileCount)
+        client: index / names.count, clients: request.clients, split: names[index % names.count],
+        packing: request.packing)
+      return try ShardFile(path: file(name), openFiles: fileCount, compressor: compressor)
     }
     try body { line, client, part in try shards[client * names.count + part].append(line) }
     var plan = try makePlan()
@@ -114,6 +125,11 @@ package struct ShardFolder: Sendable {
     }
     try write(plan)
     return plan
+  }
+
+  private func compressor(_ request: PartitionRequest) throws(StreamError) -> PieceCompressor? {
+    guard let packing = request.packing else { return nil }
+    return try PieceCompressor(packing, name: path)
   }
 
   private func write(_ plan: Plan) throws {

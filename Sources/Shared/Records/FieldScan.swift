@@ -23,11 +23,7 @@ package struct FieldScan {
   /// The line read last.
   package private(set) var line = UnsafeRawBufferPointer(start: nil, count: 0)
 
-  private struct Path {
-    let whole: [UInt8]
-    let parts: [[UInt8]]
-  }
-  private let paths: [Path]
+  private let table: FieldNameTable
   private var values: [Value?]
   /// The value stands under the whole name, dots included, which wins over a path.
   private var isWhole: [Bool]
@@ -38,13 +34,9 @@ package struct FieldScan {
   ///   `cl_score.tokens`. At most 64.
   package init(_ names: [String]) {
     self.names = Array(names.prefix(64))
-    paths = self.names.map { name in
-      Path(
-        whole: Array(name.utf8),
-        parts: name.split(separator: ".", omittingEmptySubsequences: false).map { Array($0.utf8) })
-    }
-    values = Array(repeating: nil, count: paths.count)
-    isWhole = Array(repeating: false, count: paths.count)
+    table = FieldNameTable(self.names)
+    values = Array(repeating: nil, count: self.names.count)
+    isWhole = Array(repeating: false, count: self.names.count)
   }
 
   /// Reads one line.
@@ -135,7 +127,7 @@ package struct FieldScan {
   // MARK: Reading
 
   private mutating func readRecord(_ scanner: inout JSONScanner) throws(JSONError) {
-    let all: UInt64 = paths.isEmpty ? 0 : ~0 >> UInt64(64 - paths.count)
+    let all: UInt64 = names.isEmpty ? 0 : ~0 >> UInt64(64 - names.count)
     try scanner.beginObject()
     // Where the text between the value before and this key begins: white space and a comma.
     var before = scanner.offset
@@ -168,21 +160,7 @@ package struct FieldScan {
   private mutating func readValue(
     _ scanner: inout JSONScanner, key: JSONString, depth: Int, asked: UInt64
   ) throws(JSONError) {
-    var deeper: UInt64 = 0
-    var found: UInt64 = 0
-    var rest = asked
-    while rest != 0 {
-      let index = rest.trailingZeroBitCount
-      rest &= rest - 1
-      let path = paths[index]
-      if path.parts.count == depth + 1 || depth == 0,
-        Self.matches(key, depth == 0 ? path.whole : path.parts[depth])
-      {
-        found |= 1 << UInt64(index)
-      } else if path.parts.count > depth + 1, Self.matches(key, path.parts[depth]) {
-        deeper |= 1 << UInt64(index)
-      }
-    }
+    var (found, deeper) = table.matches(key, depth: depth, asked: asked)
     let kind = try scanner.peekKind()
     let start = scanner.offset
     if deeper != 0 && kind == .object {
@@ -205,10 +183,5 @@ package struct FieldScan {
       values[index] = Value(kind: kind, range: start..<scanner.offset)
       isWhole[index] = depth == 0
     }
-  }
-
-  private static func matches(_ key: JSONString, _ name: [UInt8]) -> Bool {
-    if key.hasEscapes { return (try? key.decodedBytes()).map { $0 == name } ?? false }
-    return key.raw.count == name.count && key.raw.elementsEqual(name)
   }
 }

@@ -20,7 +20,8 @@ package enum RecordContent: Sendable, Hashable {
   /// Every token is a target.
   case text(String)
   /// Only the completion's tokens are targets by default. `instruction`/`input`/`output` arrive here
-  /// too: the prompt is the instruction, and, unless the input is empty, a blank line and the input.
+  /// too: the prompt is the instruction, and, unless the input is empty, a blank line and the input;
+  /// and `prompt`/`choices`/`answer` with the right choice.
   case promptCompletion(prompt: String, completion: String)
   /// Only the assistant's turns are targets by default.
   case conversation([Message])
@@ -35,7 +36,7 @@ package struct RecordLayout: Sendable, Hashable {
 
   package static let fieldNames = [
     "text", "prompt", "completion", "instruction", "input", "output", "messages",
-    "conversations", "input_ids", "labels",
+    "conversations", "input_ids", "labels", "choices", "answer",
   ]
   package static let fieldsInWords =
     "text, prompt and completion, instruction and output, messages, conversations, or input_ids"
@@ -60,7 +61,8 @@ package struct RecordLayout: Sendable, Hashable {
     if fields.member(name("input_ids")) != nil { return try tokens(fields) }
     if let content = try textContent(of: fields) { return content }
     if fields.member(name("prompt")) != nil {
-      throw .missingField(fields.location, field: name("completion"))
+      let missing = fields.member(name("choices")) == nil ? "completion" : "answer"
+      throw .missingField(fields.location, field: name(missing))
     }
     if fields.member(name("instruction")) != nil {
       throw .missingField(fields.location, field: name("output"))
@@ -84,6 +86,10 @@ package struct RecordLayout: Sendable, Hashable {
       return .promptCompletion(
         prompt: try fields.string(name("prompt")),
         completion: try fields.string(name("completion")))
+    }
+    if let question = try choices(of: fields) {
+      return .promptCompletion(
+        prompt: question.prompt, completion: question.choices[question.answer])
     }
     if fields.member(name("instruction")) != nil, fields.member(name("output")) != nil {
       let instruction = try fields.string(name("instruction"))

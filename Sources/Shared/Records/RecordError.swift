@@ -30,6 +30,24 @@ extension RecordError: OneRecordError {
   package var concernsOneRecord: Bool { true }
 }
 
+/// A ``RecordError`` in a line that was made of another input, with its place there.
+package struct ConvertedRecordError: OneRecordError {
+  package let error: RecordError
+  package let location: String?
+  package var concernsOneRecord: Bool { true }
+  package var category: FailureCategory { error.category }
+  package var message: String { error.message }
+  package var hint: String? { error.hint }
+
+  /// `error` itself unless its line was converted.
+  package static func located(
+    _ error: RecordError, by conversion: (any LineConversion)?
+  ) -> any OneRecordError {
+    guard let place = conversion?.place(ofLine: error.place.line) else { return error }
+    return ConvertedRecordError(error: error, location: place)
+  }
+}
+
 /// Why a line is no record.
 package enum RecordError: Error, Equatable {
   case malformedJSON(RecordLocation, JSONError)

@@ -23,6 +23,8 @@ package struct RecordScore: Sendable, Equatable {
   package var nll: Double?
   /// Share of the target tokens that were the model's first choice.
   package var tokenAccuracy: Double?
+  /// What else a model was asked.
+  package var model = ModelScore()
 
   /// Names the records that say the same as this one; the number of the first of them, if that is another one.
   package var cluster: String?
@@ -35,7 +37,8 @@ package struct RecordScore: Sendable, Equatable {
   /// - Throws: ``RecordError/wrongType(_:field:expected:found:)``.
   package init?(of fields: RecordFields) throws(RecordError) {
     guard let member = fields.member(RecordScore.key) else { return nil }
-    guard let object = try fields.value(of: member).object else {
+    let whole = try fields.value(of: member)
+    guard let object = whole.object else {
       throw .wrongType(
         fields.location, field: RecordScore.key, expected: "object", found: member.kind.rawValue)
     }
@@ -67,6 +70,7 @@ package struct RecordScore: Sendable, Equatable {
     score = try number("score")
     nll = try number("nll")
     tokenAccuracy = try number("token_accuracy")
+    model = ModelScore(whole)
     cluster = object["cluster"]?.text
     duplicateOf = try count("duplicate_of")
     for signal in object["signals"]?.object?.members ?? [] {
@@ -93,6 +97,7 @@ package struct RecordScore: Sendable, Equatable {
       }
       writer.field("nll", ifPresent: nll)
       writer.field("token_accuracy", ifPresent: tokenAccuracy)
+      model.write(to: &writer)
       writer.field("cluster", ifPresent: cluster)
       writer.field("duplicate_of", ifPresent: duplicateOf)
     }

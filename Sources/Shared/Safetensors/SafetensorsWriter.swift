@@ -99,12 +99,16 @@ package enum SafetensorsWriter {
     let ordered = ordered(tensors)
     let header = try headerBytes(ordered, metadata: metadata, path: sink.name)
     var total = header.count
-    do {
-      try sink.write(header)
+    do throws(StreamError) {
+      var pieces = PieceWriter(sink)
+      try header.withUnsafeBufferPointer { (bytes) throws(StreamError) in
+        try pieces.write(UnsafeRawBufferPointer(bytes))
+      }
       for tensor in ordered {
-        try tensor.withBytes { (bytes) throws(StreamError) in try sink.write(bytes) }
+        try tensor.withBytes { (bytes) throws(StreamError) in try pieces.write(bytes) }
         total += tensor.byteCount
       }
+      try pieces.finish()
     } catch {
       throw SafetensorsError(.stream(error), path: sink.name)
     }
@@ -179,5 +183,38 @@ package enum SafetensorsWriter {
     while json.count % 8 != 0 { json.append(UInt8(ascii: " ")) }
     let length = UInt64(json.count)
     return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * UInt64($0))) } + json
+  }
+}
+
+/// Hands bytes on in pieces of 2 MiB from the start of the file on. Linux then keeps the file in huge pages
+/// of its cache, and who maps it, such as cl-aggregate, takes one page fault for each instead of 512.
+private struct PieceWriter {
+  private static let pieceBytes = 1 << 21
+  private let sink: OutputSink
+  private var piece: [UInt8] = []
+
+  init(_ sink: OutputSink) { self.sink = sink }
+
+  mutating func write(_ bytes: UnsafeRawBufferPointer) throws(StreamError) {
+    var rest = bytes[...]
+    if !piece.isEmpty {
+      let missing = min(Self.pieceBytes - piece.count, rest.count)
+      piece.append(contentsOf: rest.prefix(missing))
+      rest = rest.dropFirst(missing)
+      if piece.count == Self.pieceBytes {
+        try sink.write(piece)
+        piece.removeAll(keepingCapacity: true)
+      }
+    }
+    while rest.count >= Self.pieceBytes {
+      try sink.write(UnsafeRawBufferPointer(rebasing: rest.prefix(Self.pieceBytes)))
+      rest = rest.dropFirst(Self.pieceBytes)
+    }
+    piece.append(contentsOf: rest)
+  }
+
+  mutating func finish() throws(StreamError) {
+    try sink.write(piece)
+    piece.removeAll()
   }
 }

@@ -8,8 +8,11 @@ package struct Likelihood: Sendable, Equatable {
   package var targetTokens: Int
   /// Targets that were the model's first choice.
   package var correctTokens: Int
+  /// -log p of each target, nats; empty where nobody asked.
+  package var losses: [Float] = []
 
-  package init(nll: Double, targetTokens: Int, correctTokens: Int) {
+  package init(nll: Double, targetTokens: Int, correctTokens: Int, losses: [Float] = []) {
+    self.losses = losses
     self.nll = nll
     self.targetTokens = targetTokens
     self.correctTokens = correctTokens
@@ -20,4 +23,10 @@ package struct Likelihood: Sendable, Equatable {
 package protocol LikelihoodProvider {
   /// The likelihoods of examples that are computed together, in their order.
   func likelihoods(of row: [Example]) throws -> [Likelihood]
+}
+
+/// Somebody with a model that answers.
+package protocol AnswerProvider {
+  /// The likeliest answers to prompts that are computed together, as text, in their order.
+  func answers(to prompts: [[Int32]]) throws -> [String]
 }

@@ -13,6 +13,9 @@ package struct ScoreSummary: Sendable {
     /// Digest of the base model, and of the adapter on it.
     package var model: String?
     package var adapter: String?
+    /// The same of the reference model.
+    package var reference: String?
+    package var referenceAdapter: String?
     /// Where the quality model is from: `self`, a path, or nil.
     package var qualityModel: String?
 
@@ -41,6 +44,7 @@ package struct ScoreSummary: Sendable {
   private var score = Distribution.ofScores()
   private var tokensPerRecord = Distribution.ofCounts()
   private var likelihood: Likelihood?
+  private var asked = ModelTotals()
   private let context: Int
 
   package init(context: Int) { self.context = context }
@@ -68,6 +72,7 @@ package struct ScoreSummary: Sendable {
       qualityMillionths &+= Int((value * 1e6).rounded()) &* fitting
       contextTokens &+= fitting
     }
+    asked.add(record.model, likelihood: found)
     if let found {
       var sum = likelihood ?? Likelihood(nll: 0, targetTokens: 0, correctTokens: 0)
       sum.nll += found.nll
@@ -98,6 +103,7 @@ package struct ScoreSummary: Sendable {
     quality.merge(other.quality)
     score.merge(other.score)
     tokensPerRecord.merge(other.tokensPerRecord)
+    asked.merge(other.asked)
     if let found = other.likelihood {
       var sum = likelihood ?? Likelihood(nll: 0, targetTokens: 0, correctTokens: 0)
       sum.nll += found.nll
@@ -141,6 +147,7 @@ package struct ScoreSummary: Sendable {
       tokensPerRecord.write("tokens_per_record", to: &writer)
       if !quality.isEmpty { writeShard(origin, to: &writer) }
       if let model = origin.model { writeLikelihood(model, origin.adapter, to: &writer) }
+      asked.write(reference: origin.reference, adapter: origin.referenceAdapter, to: &writer)
     }
     writer.newline()
     return writer.bytes

@@ -18,7 +18,10 @@ package struct ScoredRecord {
   /// The record's line with what was found in it, without a line end.
   package internal(set) var line: [UInt8] = []
   fileprivate let fields: RecordFields
-  fileprivate let example: Example?
+  let example: Example?
+  /// The answer that the record gives; only where a model is asked.
+  let answer: String?
+  let question: ChoiceQuestion?
 }
 
 /// Scores chunks of records on several threads. The result does not depend on their number.
@@ -37,16 +40,65 @@ package struct ScoringPass {
     package var threads = 1
     /// Which records say the same, by their number in the input.
     package var clusters: DuplicateClusters?
+    /// What a model is asked beyond likelihoods.
+    package var questions = ModelQuestions()
 
     package init() {}
   }
 
+  /// Somebody with a model is asked about the records.
+  package var asksModel: Bool { provider != nil }
   private let options: Options
   private let provider: (any LikelihoodProvider)?
+  private let reference: (any LikelihoodProvider)?
+  private let answerer: (any AnswerProvider)?
 
-  package init(_ options: Options, provider: (any LikelihoodProvider)? = nil) {
+  /// - Parameters:
+  ///   - provider: knows likelihoods.
+  ///   - reference: knows them better, for what there is to learn.
+  ///   - answerer: answers prompts.
+  package init(
+    _ options: Options, provider: (any LikelihoodProvider)? = nil,
+    reference: (any LikelihoodProvider)? = nil, answerer: (any AnswerProvider)? = nil
+  ) {
     self.options = options
     self.provider = provider
+    self.reference = reference
+    self.answerer = answerer
+  }
+
+  /// Storage for one thread that scores chunk after chunk; for passes without a model.
+  package func makeWorker() -> ScoringWorker {
+    ScoringWorker(RecordWorker(options, asksModel: asksModel))
+  }
+
+  /// The outcomes of a chunk's records without a model, on the thread that calls.
+  ///
+  /// - Throws: as ``score(_:first:)``.
+  package func score(
+    _ chunk: RecordChunk, first: Int, by worker: ScoringWorker
+  ) throws -> [ScoringOutcome] {
+    try (0..<chunk.count).map {
+      try outcome(of: $0, in: chunk, first: first, by: worker.worker).get()
+    }
+  }
+
+  private func outcome(
+    of index: Int, in chunk: RecordChunk, first: Int, by worker: RecordWorker
+  ) -> Result<ScoringOutcome, any Error> {
+    do {
+      var record = try worker.score(try chunk.fields(index))
+      if let (name, earlier) = options.clusters?.cluster(of: first + index) {
+        record.score.cluster = name
+        record.score.duplicateOf = earlier
+      }
+      if !asksModel { worker.finish(&record) }
+      return .success(.scored(record))
+    } catch let error as RecordError {
+      return .success(.bad(error))
+    } catch {
+      return .failure(error)
+    }
   }
 
   /// The outcomes of a chunk's records, in their order.
@@ -56,60 +108,29 @@ package struct ScoringPass {
   package func score(_ chunk: RecordChunk, first: Int = 0) throws -> [ScoringOutcome] {
     let finishes = provider == nil
     let results = Parallel.map(chunk.count, threads: options.threads) {
-      RecordWorker(options)
-    } body: { worker, index -> Result<ScoringOutcome, any Error> in
-      do {
-        var record = try worker.score(try chunk.fields(index))
-        if let (name, earlier) = options.clusters?.cluster(of: first + index) {
-          record.score.cluster = name
-          record.score.duplicateOf = earlier
-        }
-        if finishes { worker.finish(&record) }
-        return .success(.scored(record))
-      } catch let error as RecordError {
-        return .success(.bad(error))
-      } catch {
-        return .failure(error)
-      }
+      RecordWorker(options, asksModel: !finishes)
+    } body: { worker, index in
+      outcome(of: index, in: chunk, first: first, by: worker)
     }
     var outcomes = try results.map { try $0.get() }
-    if let provider { try addLikelihoods(to: &outcomes, from: provider) }
-    return outcomes
-  }
-
-  /// Cuts the chunk's examples into rows, asks for their likelihoods, and finishes the records.
-  private func addLikelihoods(
-    to outcomes: inout [ScoringOutcome], from provider: any LikelihoodProvider
-  ) throws {
-    var examples: [Example] = []
-    var owners: [Int] = []
-    for (index, outcome) in outcomes.enumerated() {
-      if case .scored(let record) = outcome, let example = record.example, !example.isLost {
-        examples.append(example)
-        owners.append(index)
-      }
-    }
-    var found: [Int: Likelihood] = [:]
-    let rows = RowCut.rows(lengths: examples.map(\.tokens.count), limit: options.rowTokens)
-    for row in rows {
-      let likelihoods = try provider.likelihoods(of: Array(examples[row]))
-      for (index, likelihood) in zip(row, likelihoods) { found[owners[index]] = likelihood }
-    }
-    let worker = RecordWorker(options)
+    guard let provider else { return outcomes }
+    let asking = ModelPass(options, provider: provider, reference: reference, answerer: answerer)
+    try asking.ask(about: &outcomes)
+    let worker = RecordWorker(options, asksModel: true)
     for index in outcomes.indices {
       guard case .scored(var record) = outcomes[index] else { continue }
-      let likelihood =
-        found[index] ?? Likelihood(nll: 0, targetTokens: 0, correctTokens: 0)
-      record.likelihood = likelihood
-      record.score.nll = likelihood.nll
-      record.score.tokenAccuracy =
-        likelihood.targetTokens == 0
-        ? nil
-        : DualScore.rounded(Double(likelihood.correctTokens) / Double(likelihood.targetTokens))
       worker.finish(&record)
       outcomes[index] = .scored(record)
     }
+    return outcomes
   }
+}
+
+/// What a thread keeps between chunks.
+package final class ScoringWorker {
+  fileprivate let worker: RecordWorker
+
+  fileprivate init(_ worker: RecordWorker) { self.worker = worker }
 }
 
 /// What one thread needs to score records.
@@ -118,8 +139,11 @@ private final class RecordWorker {
   private var scorer: RecordScorer
   private var writer = JSONWriter()
 
-  init(_ options: ScoringPass.Options) {
+  private let asksModel: Bool
+
+  init(_ options: ScoringPass.Options, asksModel: Bool) {
     self.options = options
+    self.asksModel = asksModel
     scorer = RecordScorer(options.scorer)
   }
 
@@ -138,8 +162,28 @@ private final class RecordWorker {
         tokens: $0.fullTokenCount, targetTokens: $0.targetCount,
         truncatedTargetTokens: $0.truncatedTargetCount)
     }
+    let score = scorer.score(text, tokens: counts)
+    guard asksModel, case .tokens = content else {
+      return ScoredRecord(
+        score: score, tokens: counts, fields: fields, example: example,
+        answer: asksModel ? content.lastAnswer : nil,
+        question: asksModel && isEncoded ? try question(of: fields) : nil)
+    }
+    let words = try options.layout.textContent(of: fields)
     return ScoredRecord(
-      score: scorer.score(text, tokens: counts), tokens: counts, fields: fields, example: example)
+      score: score, tokens: counts, fields: fields, example: example, answer: words?.lastAnswer,
+      question: nil)
+  }
+
+  /// The choices of a record as the model sees them, each cut off where the answer's text ends.
+  private func question(of fields: RecordFields) throws -> ChoiceQuestion? {
+    guard let encoder = options.encoder, let found = try options.layout.choices(of: fields) else {
+      return nil
+    }
+    return ChoiceQuestion(
+      examples: try found.choices.map {
+        try encoder.encode(prompt: found.prompt, answer: $0, at: fields.location)
+      }, choices: found)
   }
 
   /// Writes the record's line.

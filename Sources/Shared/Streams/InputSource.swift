@@ -9,6 +9,8 @@ package final class InputSource {
   package let name: String
   /// Sees the unpacked content as it is read, for digests and copies.
   package var onRead: ((UnsafeRawBufferPointer) throws(StreamError) -> Void)?
+  /// Set if the content is made of another input's records.
+  package private(set) var conversion: (any LineConversion)?
   private let readBytes: (UnsafeMutableRawBufferPointer) throws(StreamError) -> Int
   private let descriptor: Int32
   private var decompressor: (any Decompressor)?
@@ -54,6 +56,17 @@ package final class InputSource {
     descriptor = -1
     readBytes = reading
     try start()
+  }
+
+  /// An input that ``LineConversion`` gives, taken as it is; nothing is read of it yet.
+  package init(
+    name: String, conversion: any LineConversion,
+    reading: @escaping (UnsafeMutableRawBufferPointer) throws(StreamError) -> Int
+  ) {
+    self.name = name
+    self.conversion = conversion
+    descriptor = -1
+    readBytes = reading
   }
 
   /// An input that is in memory.

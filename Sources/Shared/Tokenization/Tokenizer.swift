@@ -270,6 +270,9 @@ package final class Tokenizer: Sendable {
     return addedTokens.tokens.contains { $0.content == content }
   }
 
+  /// The added tokens that are no text: they mark where texts and turns begin and end.
+  package var specialTokens: [Int32] { addedTokens.tokens.filter(\.isSpecial).map(\.id) }
+
   /// SHA-256 over all that decides about ids: two files that define the same tokenizer agree.
   package func digest() -> String {
     definition.digest(vocabulary, addedTokens.tokens, normalizer, preTokenizer)

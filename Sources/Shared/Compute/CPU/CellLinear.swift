@@ -229,7 +229,11 @@ func packTransposedPanel<Kind: CellKind>(
   let own = Kind.cells(columns)
   for row in rows {
     let cells = scratch.cells + (row - rows.lowerBound) * scratch.stride
-    Kind.pack(cells, from: source.rows(row..<row + 1, storage: scratch.row), terms: columns)
+    if Kind.terms == 2, let pairs = source.bfloat16Row(row) {
+      copyPairs(cells, from: pairs, columns: columns)
+    } else {
+      Kind.pack(cells, from: source.rows(row..<row + 1, storage: scratch.row), terms: columns)
+    }
     if let factor { Kind.pack(cells + own, from: factor + row * rank, terms: rank) }
   }
   packCellPanel(
@@ -243,6 +247,11 @@ func zipWeightRows<Kind: CellKind>(
   _ rows: Range<Int>, storage: UnsafeMutablePointer<Float>
 ) {
   let columns = source.matrix.columns
+  if Kind.terms == 2, let first = source.bfloat16Row(rows.lowerBound) {
+    let second = rows.count > 1 ? source.bfloat16Row(rows.lowerBound + 1) : nil
+    zipPairs(panels, panelStride: panelStride, first, second, columns: columns)
+    return
+  }
   let w = source.rows(rows, storage: storage)
   zipRows(
     Kind.self, panels, panelStride: panelStride, w, rows.count > 1 ? w + columns : nil, columns: columns)

@@ -20,84 +20,12 @@ private func multiplyBlock(
   _ a: UnsafePointer<Float>, rowStep: Int, step: Int, _ b: UnsafePointer<Float>, columnsOfB: Int,
   K: Int
 ) {
-  var (c0Low, c0High) = (Lanes.zero, Lanes.zero)
-  var (c1Low, c1High) = (Lanes.zero, Lanes.zero)
-  var (c2Low, c2High) = (Lanes.zero, Lanes.zero)
-  var (c3Low, c3High) = (Lanes.zero, Lanes.zero)
-  var (c4Low, c4High) = (Lanes.zero, Lanes.zero)
-  var (c5Low, c5High) = (Lanes.zero, Lanes.zero)
-  var (c6Low, c6High) = (Lanes.zero, Lanes.zero)
-  var (c7Low, c7High) = (Lanes.zero, Lanes.zero)
-  var (c8Low, c8High) = (Lanes.zero, Lanes.zero)
-  var (c9Low, c9High) = (Lanes.zero, Lanes.zero)
-  var (c10Low, c10High) = (Lanes.zero, Lanes.zero)
-  var (c11Low, c11High) = (Lanes.zero, Lanes.zero)
-  var (a, b) = (a, b)
-  for _ in 0..<K {
-    let (low, high) = (b.lanes(at: 0), b.lanes(at: 16))
-    let a0 = Lanes(repeating: a[0])
-    c0Low = c0Low.addingProduct(a0, low)
-    c0High = c0High.addingProduct(a0, high)
-    let a1 = Lanes(repeating: a[rowStep])
-    c1Low = c1Low.addingProduct(a1, low)
-    c1High = c1High.addingProduct(a1, high)
-    let a2 = Lanes(repeating: a[2 &* rowStep])
-    c2Low = c2Low.addingProduct(a2, low)
-    c2High = c2High.addingProduct(a2, high)
-    let a3 = Lanes(repeating: a[3 &* rowStep])
-    c3Low = c3Low.addingProduct(a3, low)
-    c3High = c3High.addingProduct(a3, high)
-    let a4 = Lanes(repeating: a[4 &* rowStep])
-    c4Low = c4Low.addingProduct(a4, low)
-    c4High = c4High.addingProduct(a4, high)
-    let a5 = Lanes(repeating: a[5 &* rowStep])
-    c5Low = c5Low.addingProduct(a5, low)
-    c5High = c5High.addingProduct(a5, high)
-    let a6 = Lanes(repeating: a[6 &* rowStep])
-    c6Low = c6Low.addingProduct(a6, low)
-    c6High = c6High.addingProduct(a6, high)
-    let a7 = Lanes(repeating: a[7 &* rowStep])
-    c7Low = c7Low.addingProduct(a7, low)
-    c7High = c7High.addingProduct(a7, high)
-    let a8 = Lanes(repeating: a[8 &* rowStep])
-    c8Low = c8Low.addingProduct(a8, low)
-    c8High = c8High.addingProduct(a8, high)
-    let a9 = Lanes(repeating: a[9 &* rowStep])
-    c9Low = c9Low.addingProduct(a9, low)
-    c9High = c9High.addingProduct(a9, high)
-    let a10 = Lanes(repeating: a[10 &* rowStep])
-    c10Low = c10Low.addingProduct(a10, low)
-    c10High = c10High.addingProduct(a10, high)
-    let a11 = Lanes(repeating: a[11 &* rowStep])
-    c11Low = c11Low.addingProduct(a11, low)
-    c11High = c11High.addingProduct(a11, high)
-    a += step
-    b += columnsOfB
+  func cells(_ values: UnsafePointer<Float>) -> UnsafePointer<Int32> {
+    UnsafeRawPointer(values).assumingMemoryBound(to: Int32.self)
   }
-  @inline(__always)
-  func store(_ row: Int, _ low: Lanes, _ high: Lanes) {
-    guard row < rows else { return }
-    let to = c + row &* columnsOfC
-    if accumulate {
-      to.store(to.lanes(at: 0) + low, at: 0)
-      to.store(to.lanes(at: 16) + high, at: 16)
-    } else {
-      to.store(low, at: 0)
-      to.store(high, at: 16)
-    }
-  }
-  store(0, c0Low, c0High)
-  store(1, c1Low, c1High)
-  store(2, c2Low, c2High)
-  store(3, c3Low, c3High)
-  store(4, c4Low, c4High)
-  store(5, c5Low, c5High)
-  store(6, c6Low, c6High)
-  store(7, c7Low, c7High)
-  store(8, c8Low, c8High)
-  store(9, c9Low, c9High)
-  store(10, c10Low, c10High)
-  store(11, c11Low, c11High)
+  multiplyCells(
+    Float32Cell.self, c, columnsOfC: columnsOfC, rows: rows, accumulate: accumulate, cells(a),
+    rowStep: rowStep, step: step, cells(b), columnsOfB: columnsOfB, K: K)
 }
 
 /// Floats from one row of a tile of scores to the next: 256 columns, room for a last block of rows of

@@ -34,7 +34,7 @@ package final class HashPartition {
   ///   - open: how an input is opened as JSON Lines.
   ///   - take: the line without its end, where it stands, its client and its part.
   package func run(
-    paths: [String], onSkip: (RecordError) -> Void = { _ in },
+    paths: [String], onSkip: @escaping (any Diagnosable) -> Void = { _ in },
     onProgress: (Int) -> Void = { _ in },
     open: (String) throws -> InputSource = { try InputSource(path: $0) },
     take: (UnsafeRawBufferPointer, _ client: Int, _ part: Int) throws -> Void
@@ -45,6 +45,15 @@ package final class HashPartition {
       input.onRead = { bytes in meter.take(bytes) }
       let blocks = LineBlockReader(input)
       let (before, skippedBefore) = (tally.records + tally.outOfRange, skippedCount)
+      func tolerate(_ error: any Diagnosable) -> Bool {
+        guard skippedCount < skipLimit else { return false }
+        skippedCount += 1
+        onSkip(error)
+        return true
+      }
+      // Records that cannot even be made lines of.
+      input.conversion?.tolerates = tolerate
+      defer { input.conversion?.tolerates = nil }
       let router = router
       try OrderedPipeline.run(
         threads: threads,
@@ -59,9 +68,8 @@ package final class HashPartition {
         },
         consume: { routed in
           for error in routed.bad {
-            guard skippedCount < skipLimit else { throw error }
-            skippedCount += 1
-            onSkip(error)
+            let error = ConvertedRecordError.located(error, by: input.conversion)
+            guard tolerate(error) else { throw error }
           }
           for row in routed.rows {
             tally.add(row)
@@ -97,7 +105,9 @@ package final class HashPartition {
     let files = (0..<request.clients).map { client in
       parts.enumerated().map { part, name in
         Plan.File(
-          split: name, name: Plan.fileName(client: client, clients: request.clients, split: name),
+          split: name,
+          name: Plan.fileName(
+            client: client, clients: request.clients, split: name, packing: request.packing),
           records: tally.ofFile[client * parts.count + part])
       }
     }
