@@ -115,4 +115,21 @@ private struct SmallVocabulary {
     #expect(tokenizer.encode("日") == bytes)
     #expect(tokenizer.decodeText(tokenizer.encode("日 abc")) == "日 abc")
   }
+
+  /// A unigram `.model` with the user-defined piece "ing", made and read by sentencepiece 0.2.3:
+  /// the piece stands though "radi" and "ng" have the higher sum of scores.
+  @Test func userDefinedPiecesBeatAnySum() throws {
+    let model =
+      "0a0e0a053c756e6b3e150000000018020a0a0a017215000010c118010a0a0a016115000010c118010a0a0a0169"
+      + "15000010c118010a0a0a016e15000010c118010a0a0a016715000010c118010a0a0a0164150000b0c018010a"
+      + "0b0a027261150000e8c018010a0c0a03696e67150000000018040a0d0a04726164691500001cc118010a0b0a"
+      + "026e67150000f0c018010a0a0a0178150000e0bf180112041801200c1a0e0a086964656e7469747918002000"
+    let digits = Array(model.utf8)
+    let bytes = stride(from: 0, to: digits.count, by: 2).compactMap {
+      UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)
+    }
+    let folder = try TemporaryDirectory()
+    let path = try folder.write("tokenizer.model", bytes)
+    #expect(try Tokenizer.load(path: path).encode("rading") == [7, 6, 8])
+  }
 }
