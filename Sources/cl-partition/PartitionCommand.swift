@@ -117,7 +117,7 @@ struct PartitionCommand: ToolCommand {
       tool: "\(Self.toolName) \(BuildInfo.version)")
     var plan = outcome.plan
     if let folder {
-      plan = try folder.write(outcome, from: scan)
+      plan = try folder.write(outcome, from: scan, threads: common.threadCount)
     } else {
       let sink = try OutputSink(path: common.output)
       if annotate {

@@ -91,7 +91,7 @@ import Testing
         paths: paths, choice: request.choice, spoolFolder: folder.path, open: Self.open)
       try scan.read()
       let outcome = try Plan.make(request, table: scan.table, inputs: scan.inputs, tool: "test 1")
-      let plan = try shardFolder.write(outcome, from: scan)
+      let plan = try shardFolder.write(outcome, from: scan, threads: 1 + round % 4)
       let found = try shards(plan, in: "out")
       #expect(found.joined().sorted() == (try records(paths)).sorted(), "\(method)")
       if container != "array" {

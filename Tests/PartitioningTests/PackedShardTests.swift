@@ -18,11 +18,13 @@ import Testing
       usesHash: hash, seed: Seed(1))
   }
 
-  private func partition(_ request: PartitionRequest, _ input: String, to name: String) throws -> Plan {
+  private func partition(
+    _ request: PartitionRequest, _ input: String, to name: String, threads: Int = 1
+  ) throws -> Plan {
     let shards = try ShardFolder(folder.file(name), request: request)
     if request.usesHash {
       let partition = try HashPartition(request)
-      return try shards.write(request) { take in
+      return try shards.write(request, threads: threads) { take in
         try partition.run(paths: [input], take: take)
       } plan: {
         try partition.plan(tool: "test 1")
@@ -31,7 +33,7 @@ import Testing
     let scan = RecordScan(paths: [input], choice: request.choice, spoolFolder: folder.path)
     try scan.read()
     let outcome = try Plan.make(request, table: scan.table, inputs: scan.inputs, tool: "test 1")
-    return try shards.write(outcome, from: scan)
+    return try shards.write(outcome, from: scan, threads: threads)
   }
 
   @Test(arguments: Packing.allCases, [false, true])
@@ -49,6 +51,10 @@ import Testing
       #expect(stored.starts(with: packing == .gzip ? [0x1f, 0x8b] : [0x28, 0xb5, 0x2f, 0xfd]))
       let content = try InputSource(path: folder.file("packed/\(other.name)")).readAll()
       #expect(content == (try folder.read("plain/\(one.name)")))
+    }
+    _ = try partition(try request(packing.rawValue, hash: hash), input, to: "threads", threads: 3)
+    for file in packed.files.joined() {
+      #expect(try folder.read("threads/\(file.name)") == folder.read("packed/\(file.name)"))
     }
     let program = packing == .gzip ? "gzip" : "zstd"
     let check = try ToolRunner.run(

@@ -1,33 +1,65 @@
 // SPDX-License-Identifier: Apache-2.0
 internal import Glibc
 internal import Streams
+internal import Synchronization
 
-/// One open shard: lines are gathered, so that digest and file see large pieces. A packed shard has a
-/// member or frame for each piece, which holds whole lines.
+/// One open shard: lines are gathered, so that digest and file see large pieces, which a thread of
+/// ``ShardWriters`` takes on. A packed shard has a member or frame for each piece, which holds whole lines.
 final class ShardFile {
-  private let digest = ContentDigest()
   /// Size of the content before it is packed, as that of ``close()``'s digest.
   private(set) var bytes = 0
-  private let compressor: PieceCompressor?
-  private let sink: OutputSink
-  private let capacity: Int
+  private let number: Int
+  private let writers: ShardWriters
+  private let output: Output
   private var buffer: UnsafeMutableRawBufferPointer?
   private var used = 0
 
-  /// Memory of all open shards together.
-  static let bufferBudget = 32 << 20
+  /// What only the shard's thread touches until it is closed.
+  private final class Output: @unchecked Sendable {
+    let digest = ContentDigest()
+    let sink: OutputSink
+    let compressor: PieceCompressor?
+    /// The first one; any thread may look at it.
+    let failure = Mutex<StreamError?>(nil)
 
-  /// - Parameters:
-  ///   - openFiles: how many are open at once and share the memory.
-  ///   - compressor: shared by all of them; nil writes the lines as they are.
-  init(path: String, openFiles: Int, compressor: PieceCompressor? = nil) throws(StreamError) {
-    self.compressor = compressor
-    let largest = compressor == nil ? 1 << 18 : 1 << 20
-    capacity = min(largest, max(1 << 12, Self.bufferBudget / max(1, openFiles)))
-    sink = try OutputSink(path: path, bufferBytes: min(capacity, OutputSink.flushBytes))
+    init(_ sink: OutputSink, _ compressor: PieceCompressor?) {
+      self.sink = sink
+      self.compressor = compressor
+    }
+
+    func pass(_ data: UnsafeRawBufferPointer) {
+      if failure.withLock({ $0 != nil }) { return }
+      digest.update(data)
+      do throws(StreamError) {
+        if let compressor {
+          try sink.write(try compressor.pack(data))
+        } else {
+          try sink.write(data)
+        }
+      } catch {
+        failure.withLock { $0 = error }
+      }
+    }
+
+    func check() throws(StreamError) {
+      if let failure = failure.withLock({ $0 }) { throw failure }
+    }
   }
 
-  deinit { buffer?.deallocate() }
+  /// - Parameter number: of the shard, by which it finds its thread.
+  init(path: String, number: Int, writers: ShardWriters) throws(StreamError) {
+    self.number = number
+    self.writers = writers
+    let sink = try OutputSink(
+      path: path, bufferBytes: min(writers.capacity, OutputSink.flushBytes))
+    output = Output(sink, writers.compressor(of: number))
+  }
+
+  deinit {
+    // What is on its way still needs the file.
+    writers.workers.finish(number)
+    buffer?.deallocate()
+  }
 
   /// Files that this process may have open at once beside a few others; asks the system for as many
   /// as it gives.
@@ -44,18 +76,19 @@ final class ShardFile {
 
   /// A line without its end, which is added.
   func append(_ line: UnsafeRawBufferPointer) throws(StreamError) {
-    if used + line.count + 1 > capacity {
+    if used + line.count + 1 > writers.capacity {
       try flush()
-      if line.count + 1 > capacity {
+      if line.count + 1 > writers.capacity {
         var whole = Array(line)
         whole.append(0x0a)
-        try whole.withUnsafeBufferPointer { (whole) throws(StreamError) in
-          try pass(UnsafeRawBufferPointer(whole))
+        bytes += whole.count
+        writers.workers.give(number) { [output, whole] in
+          whole.withUnsafeBytes { output.pass($0) }
         }
         return
       }
     }
-    let buffer = self.buffer ?? .allocate(byteCount: capacity, alignment: 64)
+    let buffer = self.buffer ?? writers.take()
     self.buffer = buffer
     if let from = line.baseAddress, let to = buffer.baseAddress {
       memcpy(to + used, from, line.count)
@@ -64,26 +97,30 @@ final class ShardFile {
     used += line.count + 1
   }
 
-  private func flush() throws(StreamError) {
-    guard let buffer, used > 0 else { return }
-    let pending = UnsafeRawBufferPointer(rebasing: buffer[..<used])
-    used = 0
-    try pass(pending)
-  }
+  private struct Piece: @unchecked Sendable { let buffer: UnsafeMutableRawBufferPointer }
 
-  private func pass(_ data: UnsafeRawBufferPointer) throws(StreamError) {
-    digest.update(data)
-    if let compressor { try sink.write(try compressor.pack(data)) } else { try sink.write(data) }
-    bytes += data.count
+  private func flush() throws(StreamError) {
+    try output.check()
+    guard let buffer, used > 0 else { return }
+    let (piece, count) = (Piece(buffer: buffer), used)
+    bytes += used
+    (self.buffer, used) = (nil, 0)
+    writers.workers.give(number) { [output, writers] in
+      output.pass(UnsafeRawBufferPointer(rebasing: piece.buffer[..<count]))
+      writers.put(piece.buffer)
+    }
   }
 
   /// Names the file and gives the digest of its content.
   func close() throws(StreamError) -> String {
     try flush()
-    if bytes == 0, let compressor {
-      try sink.write(try compressor.pack(UnsafeRawBufferPointer(start: nil, count: 0)))
+    writers.workers.finish(number)
+    try output.check()
+    if bytes == 0, output.compressor != nil {
+      output.pass(UnsafeRawBufferPointer(start: nil, count: 0))
+      try output.check()
     }
-    try sink.close()
-    return digest.hexadecimal()
+    try output.sink.close()
+    return output.digest.hexadecimal()
   }
 }

@@ -60,20 +60,24 @@ package struct ShardFolder: Sendable {
 
   /// Writes all shards and then the plan.
   ///
+  /// - Parameter threads: that take digests, pack and write; the bytes do not depend on them.
   /// - Returns: the plan with the files' sizes and digests.
-  package func write(_ outcome: Plan.Outcome, from scan: RecordScan) throws -> Plan {
+  package func write(
+    _ outcome: Plan.Outcome, from scan: RecordScan, threads: Int = 1
+  ) throws -> Plan {
     var plan = outcome.plan
     try refuseForeignShards(plan.request)
     unlink(planPath)
     let parts = max(1, plan.request.split.parts.count)
     let fileCount = plan.request.clients * parts
-    let compressor = try compressor(plan.request)
     for start in stride(from: 0, to: fileCount, by: Self.openLimit) {
       let group = start..<min(start + Self.openLimit, fileCount)
+      let writers = try ShardWriters(
+        packing: plan.request.packing, name: path, openFiles: group.count, threads: threads)
       let shards = try group.map { index in
         try ShardFile(
-          path: file(plan.files[index / parts][index % parts].name), openFiles: group.count,
-          compressor: compressor)
+          path: file(plan.files[index / parts][index % parts].name), number: index,
+          writers: writers)
       }
       try scan.forEachRecord { record, line, _ in
         let client = Int(outcome.clientOf[record])
@@ -92,10 +96,11 @@ package struct ShardFolder: Sendable {
   /// Writes the shards of a one-pass partition while `body` reads, and then the plan.
   ///
   /// - Parameters:
+  ///   - threads: that take digests, pack and write; the bytes do not depend on them.
   ///   - body: reads the records, handing each one to the function that it is given.
   ///   - plan: the plan of what was read.
   package func write(
-    _ request: PartitionRequest,
+    _ request: PartitionRequest, threads: Int = 1,
     body: ((UnsafeRawBufferPointer, _ client: Int, _ part: Int) throws -> Void) throws -> Void,
     plan makePlan: () throws -> Plan
   ) throws -> Plan {
@@ -110,12 +115,13 @@ package struct ShardFolder: Sendable {
         expected: "at most \(limit) files in one pass, as many as may be open (ulimit -n)")
     }
     unlink(planPath)
-    let compressor = try compressor(request)
+    let writers = try ShardWriters(
+      packing: request.packing, name: path, openFiles: fileCount, threads: threads)
     let shards = try (0..<fileCount).map { index in
       let name = Plan.fileName(
         client: index / names.count, clients: request.clients, split: names[index % names.count],
         packing: request.packing)
-      return try ShardFile(path: file(name), openFiles: fileCount, compressor: compressor)
+      return try ShardFile(path: file(name), number: index, writers: writers)
     }
     try body { line, client, part in try shards[client * names.count + part].append(line) }
     var plan = try makePlan()
@@ -125,11 +131,6 @@ package struct ShardFolder: Sendable {
     }
     try write(plan)
     return plan
-  }
-
-  private func compressor(_ request: PartitionRequest) throws(StreamError) -> PieceCompressor? {
-    guard let packing = request.packing else { return nil }
-    return try PieceCompressor(packing, name: path)
   }
 
   private func write(_ plan: Plan) throws {

@@ -61,6 +61,8 @@ package final class LineBlockReader {
   private let limit: Int
   private let pool: BlockPool
   private var line = 1
+  /// The byte order mark that was dropped at the start, if there was one.
+  package private(set) var mark: [UInt8] = []
   /// The cut line at the end of the block before.
   private var rest: [UInt8] = []
   private var isAtStart = true
@@ -94,7 +96,10 @@ package final class LineBlockReader {
         end += count
         if isAtStart && (end >= 3 || count == 0) {
           isAtStart = false
-          if storage[..<end].starts(with: LineReader.byteOrderMark) { first = 3 }
+          if storage[..<end].starts(with: LineReader.byteOrderMark) {
+            first = 3
+            mark = LineReader.byteOrderMark
+          }
         } else if isAtStart {
           continue
         }

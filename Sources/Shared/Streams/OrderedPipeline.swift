@@ -46,23 +46,15 @@ package enum OrderedPipeline {
       return try run(
         threads: 1, produce: produce, state: makeState, work: work, consume: consume)
     }
+    // A few; what was consumed is let go of at once, as a piece may be large.
     var pending: [WorkQueue<Piece, Result>.Job] = []
-    var first = 0
-    func consumeFirst() throws {
-      let job = pending[first]
-      first += 1
-      if first > 64 {
-        pending.removeFirst(first)
-        first = 0
-      }
-      try consume(try job.wait().get())
-    }
+    func consumeFirst() throws { try consume(try pending.removeFirst().wait().get()) }
     let capacity = threads * piecesAhead
     while let piece = try produce() {
       pending.append(queue.add(piece))
-      while pending.count - first >= capacity { try consumeFirst() }
+      while pending.count >= capacity { try consumeFirst() }
     }
-    while first < pending.count { try consumeFirst() }
+    while !pending.isEmpty { try consumeFirst() }
   }
 }
 
@@ -111,22 +103,24 @@ private final class WorkQueue<Piece: Sendable, Outcome: Sendable>: Sendable {
 }
 
 /// A thread that runs one closure.
-private final class WorkerThread {
+final class WorkerThread: Sendable {
   private final class Body {
     let run: () -> Void
     init(_ run: @escaping () -> Void) { self.run = run }
   }
-  private var thread = pthread_t()
+  private let thread: pthread_t
 
   /// Nil if the system has no thread left.
   init?(_ run: @escaping @Sendable () -> Void) {
     let body = Unmanaged.passRetained(Body(run))
+    var thread = pthread_t()
     let status = pthread_create(
       &thread, nil,
       { opaque in
         if let opaque { Unmanaged<Body>.fromOpaque(opaque).takeRetainedValue().run() }
         return nil
       }, body.toOpaque())
+    self.thread = thread
     if status != 0 {
       body.release()
       return nil

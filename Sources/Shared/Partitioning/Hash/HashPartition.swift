@@ -42,8 +42,17 @@ package final class HashPartition {
     for path in paths {
       let input = try open(path)
       let meter = Meter()
-      input.onRead = { bytes in meter.take(bytes) }
+      let digests = SerialWorkers(threads: threads > 1 ? 1 : 0)
       let blocks = LineBlockReader(input)
+      var isFirst = true
+      func measure(_ block: LineBlock?) {
+        let mark = isFirst ? blocks.mark : []
+        isFirst = false
+        digests.give(0) {
+          mark.withUnsafeBytes { meter.take($0) }
+          if let block { meter.take(block.bytes) }
+        }
+      }
       let (before, skippedBefore) = (tally.records + tally.outOfRange, skippedCount)
       func tolerate(_ error: any Diagnosable) -> Bool {
         guard skippedCount < skipLimit else { return false }
@@ -58,7 +67,11 @@ package final class HashPartition {
       try OrderedPipeline.run(
         threads: threads,
         produce: {
-          guard let block = try blocks.next() else { return nil }
+          guard let block = try blocks.next() else {
+            measure(nil)
+            return nil
+          }
+          measure(block)
           if unit == nil { unit = router.unit(of: block) }
           return HashRouter.Piece(block: block, unit: unit)
         },
@@ -81,6 +94,7 @@ package final class HashPartition {
           try CountMatrix.check(bins: tally.ofBin.count, clients: request.clients)
           onProgress(tally.records)
         })
+      digests.finish(0)
       inputs.append(
         Plan.Input(
           name: input.name, bytes: meter.count, sha256: meter.digest.hexadecimal(),
@@ -143,8 +157,8 @@ package final class HashPartition {
   }
 }
 
-/// Size and digest of what passes.
-final class Meter {
+/// Size and digest of what passes; one thread at a time.
+final class Meter: @unchecked Sendable {
   private(set) var count = 0
   let digest = ContentDigest()
 
