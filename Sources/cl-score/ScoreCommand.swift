@@ -43,7 +43,7 @@ struct ScoreCommand: ToolCommand {
   @Option(
     help: """
       Signals to measure, with commas between: names, families (quality, gopher, c4, fineweb, repetition, \
-      lexical, readability, characters, lines, words), all, none.
+      lexical, readability, characters, lines, words, language), all, none.
       """)
   var signals: String = "quality"
 
