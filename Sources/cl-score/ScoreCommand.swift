@@ -59,6 +59,10 @@ struct ScoreCommand: ToolCommand {
   var summary: String?
 
   mutating func validate() throws {
+    if summary == "-" && common.output == "-" {
+      throw ValidationError(
+        "--summary -: the records go to standard output too; name a file for one of the two")
+    }
     if !(0...1).contains(lengthWeight) {
       throw ValidationError("--length-weight: expected 0 to 1, found \(lengthWeight)")
     }
