@@ -43,7 +43,7 @@ struct ScoreCommand: ToolCommand {
   @Option(
     help: """
       Signals to measure, with commas between: names, families (quality, gopher, c4, fineweb, repetition, \
-      lexical, readability, characters, lines, words), all, none.
+      lexical, readability, characters, lines, words, language), all, none.
       """)
   var signals: String = "quality"
 
@@ -62,6 +62,10 @@ struct ScoreCommand: ToolCommand {
   var summary: String?
 
   mutating func validate() throws {
+    if summary == "-" && common.output == "-" {
+      throw ValidationError(
+        "--summary -: the records go to standard output too; name a file for one of the two")
+    }
     if !(0...1).contains(lengthWeight) {
       throw ValidationError("--length-weight: expected 0 to 1, found \(lengthWeight)")
     }
@@ -177,21 +181,6 @@ struct ScoreCommand: ToolCommand {
       tool.note("\(input.entriesPassedOver) files in archives are of no known format")
     }
     return totals
-  }
-
-  /// What the user should know, on standard error.
-  private func report(_ totals: ScoreSummary, context: Int, seconds: Double, _ tool: Tool) {
-    if totals.skippedRecords > 0 { tool.note("\(totals.skippedRecords) bad records skipped") }
-    if totals.truncatedRecords > 0 {
-      tool.note(
-        "\(totals.truncatedRecords) of \(totals.records) records are longer than the context of "
-          + "\(context) tokens and lose \(totals.truncatedTargetTokens) target tokens")
-    }
-    if totals.lostRecords > 0 {
-      tool.note("\(totals.lostRecords) of \(totals.records) records have no target")
-    }
-    if let mean = totals.meanNLL { tool.detail("mean nll \(mean) nats a target token") }
-    tool.detail("\(totals.records) records in \((seconds * 100).rounded() / 100) s")
   }
 
   /// The regular files among `paths`, with their digests, where a manifest is wanted.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import Foundation
+import Records
 import Reporting
 import Streams
 import TestSupport
@@ -129,6 +130,47 @@ import Testing
         atPath: "\(fixture.path)/arm-federated/round-00\(round)/aggregate.jsonl")
     }
     #expect(try html(fixture).contains("<dt>Privacy guarantee</dt><dd>none"))
+  }
+
+  /// A summary of `cl-score` with questions and answers; `nll` may be null.
+  private func asked(_ right: Double, of records: Int, nll: String = "300") -> String {
+    #"{"type":"score_summary","v":1,"records":\#(records),"target_tokens":100,"nll":\#(nll),"#
+      + #""model":"m","adapter":null,"choices":{"records":\#(records),"acc":\#(right),"#
+      + #""acc_norm":0.375,"acc_bytes":0.3},"answers":{"records":7,"exact_match":0.142857}}"#
+      + "\n"
+  }
+
+  @Test func questionsThatModelsGotRightAreShown() throws {
+    let fixture = try RunFixture()
+    #expect(!(try html(fixture)).contains("acc_norm"))
+    try fixture.write("eval/base.heldout.json", asked(0.25, of: 16))
+    try fixture.write(
+      "arm-federated/round-002/eval/global.quiz.json", asked(0.5, of: 16, nll: "null"))
+    let page = try html(fixture)
+    for text in ["acc_norm", "acc_bytes", "exact_match", "25.0 %", "37.5 %", "30.0 %", "14.3 %"] {
+      #expect(page.contains(text), "\(text)")
+    }
+    #expect(page.contains(#"<td class="t">quiz</td>"#))
+    #expect(page.contains("50.0 %"))
+  }
+
+  @Test func comparedRunsShowTheSharesOfTheirHeldOutQuestions() throws {
+    let fixture = try RunFixture()
+    let local = "arm-local/round-002/eval/client-00"
+    try fixture.write("\(local)0.heldout.json", asked(0.75, of: 12))
+    try fixture.write("\(local)1.heldout.json", asked(0.25, of: 4))
+    let run = try withExtendedLifetime(fixture) { try RunReader().read(fixture.path) }
+    let page = String(
+      decoding: try Report(runs: [run, run], tool: "cl-report 0").html(), as: UTF8.self)
+    // (12 · 0.75 + 4 · 0.25) / 16
+    #expect(page.contains("Questions of each run"))
+    #expect(page.contains("62.5 %"))
+  }
+
+  @Test func sharesBeyondOneAreBadData() throws {
+    let fixture = try RunFixture()
+    try fixture.write("eval/base.heldout.json", asked(1.5, of: 16))
+    #expect(throws: RecordError.self) { try RunReader().read(fixture.path) }
   }
 
   @Test func missingPartsAreNamedAndNothingIsDrawn() throws {

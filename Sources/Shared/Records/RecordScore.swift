@@ -13,6 +13,8 @@ package struct RecordScore: Sendable, Equatable {
   package var words: Int?
   package var characters: Int?
   package var sentences: Int?
+  /// ISO 639-1 code of the text's language, `und` where it is not clear; nil if nobody looked.
+  package var language: String?
   /// The length score L, the quality Q and the dual score D, each in 0...1.
   package var length: Double?
   package var quality: Double?
@@ -65,6 +67,7 @@ package struct RecordScore: Sendable, Equatable {
     words = try count("words")
     characters = try count("characters")
     sentences = try count("sentences")
+    language = object["language"]?.text
     length = try number("length")
     quality = try number("quality")
     score = try number("score")
@@ -87,6 +90,7 @@ package struct RecordScore: Sendable, Equatable {
       writer.field("words", ifPresent: words)
       writer.field("characters", ifPresent: characters)
       writer.field("sentences", ifPresent: sentences)
+      writer.field("language", ifPresent: language)
       writer.field("length", ifPresent: length)
       writer.field("quality", ifPresent: quality)
       writer.field("score", ifPresent: score)

@@ -34,6 +34,8 @@ package struct RecordScorer: ~Copyable {
 
     /// One of the signals says something about quality.
     var makesQuality: Bool { signals.contains { $0.families.contains(.quality) } }
+    /// One of the signals says how clear the language is.
+    var tellsLanguage: Bool { signals.contains { $0.families.contains(.language) } }
   }
 
   private let options: Options
@@ -60,6 +62,7 @@ package struct RecordScorer: ~Copyable {
         if let quality = value.flatMap({ signal.quality(of: $0) }) { qualities.append(quality) }
         score.signals.append((signal.name, value.map(DualScore.rounded)))
       }
+      if options.tellsLanguage { score.language = analysis.language.code }
       // A text without words has no signal and no quality.
       if options.makesQuality {
         score.quality = analysis.wordCount == 0 ? 0 : DualScore.quality(of: qualities)

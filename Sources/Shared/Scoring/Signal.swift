@@ -33,7 +33,7 @@ package protocol Signal: Sendable {
 package enum SignalFamily: String, Sendable, CaseIterable {
   /// The signals that quality is made of by default.
   case quality
-  case gopher, c4, fineweb, repetition, lexical, readability, characters, lines, words
+  case gopher, c4, fineweb, repetition, lexical, readability, characters, lines, words, language
 }
 
 extension Signal {
@@ -64,7 +64,7 @@ package struct Ramp: Sendable {
 /// All signals, in the order of output. A new one is a file under Signals/ and a line here.
 package enum SignalCatalog {
   package static let all: [any Signal] = quality + gopher + c4 + fineWeb + repetition + lexical
-    + readability + characters + lines + words
+    + readability + characters + lines + words + language
 
   /// What quality is made of by default.
   package static let quality: [any Signal] = [
@@ -96,6 +96,7 @@ package enum SignalCatalog {
   ]
   private static let lines: [any Signal] = [MeanLineLength(), LongestLine()]
   private static let words: [any Signal] = [LongestWord(), CapitalWords(), LinkCharacters()]
+  private static let language: [any Signal] = [LanguageScore()]
 
   /// The signals that `list` names: `none`, `all`, families or names, with commas between.
   ///

@@ -46,6 +46,21 @@ package struct Outcome {
   /// The model trained on all records at one place.
   package var pooled: Pooled? { Pooled(last(of: pooled(on: .heldout))) }
 
+  /// Whose answers are asked for.
+  enum Subject { case base, own, global, pooled }
+
+  /// The evaluations on the held-out records that put questions to `subject`, of its last round.
+  func asked(_ subject: Subject) -> [Evaluation] {
+    let all =
+      switch subject {
+      case .base: run.evaluations.filter { $0.model == .base && $0.set == .heldout }
+      case .own: own(on: .heldout)
+      case .global: global(on: .heldout)
+      case .pooled: pooled(on: .heldout)
+      }
+    return last(of: all).filter { !$0.tasks.isEmpty }
+  }
+
   /// False where ``own`` had to fall back on the models handed in for aggregation.
   package var hasLocalArm: Bool { run.evaluations.contains { $0.arm == "local" } }
 

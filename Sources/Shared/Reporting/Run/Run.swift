@@ -115,6 +115,8 @@ package struct Evaluation {
   /// Sum over the target tokens, nats; nil when nothing was evaluated.
   package var nll: Double?
   package var tokenAccuracy: Double?
+  /// Questions that the model got right.
+  package var tasks = TaskAccuracy()
   package var tokens: Int?
   package var cut = Cut()
   package var modelPath: String?

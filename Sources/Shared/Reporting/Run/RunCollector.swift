@@ -127,7 +127,8 @@ struct RunCollector {
     evaluation.cut = try RunCollector.cut(line)
     evaluation.modelPath = try line.text("model")
     evaluation.adapter = adapter
-    if evaluation.nll == nil {
+    evaluation.tasks = try TaskAccuracy(line)
+    if evaluation.nll == nil && evaluation.tasks.isEmpty {
       run.scoreSummaries.append(evaluation)
     } else {
       run.evaluations.append(evaluation)

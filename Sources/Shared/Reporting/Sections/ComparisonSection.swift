@@ -8,6 +8,7 @@ enum ComparisonSection {
     parent.newline()
     writeChart(runs, into: parent)
     runTable(runs).write(into: parent)
+    TaskTables.comparison(runs).write(into: parent)
     seedTable(runs).write(into: parent)
   }
 

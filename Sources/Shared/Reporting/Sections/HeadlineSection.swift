@@ -170,5 +170,8 @@ enum HeadlineSection: ReportSection {
       ])
     }
     table.write(into: parent)
+    TaskTables.evaluations(run) {
+      (($0.adapter ?? $0.modelPath).map(PrintableText.digest) ?? NumberText.none, NumberText.none)
+    }.write(into: parent)
   }
 }

@@ -6,7 +6,7 @@ enum RoundSection: ReportSection {
   static let title = "Local against global loss"
 
   static func write(_ run: Run, into parent: HTMLElement) {
-    guard run.evaluations.contains(where: { $0.loss != nil }) else {
+    guard run.evaluations.contains(where: { $0.loss != nil || !$0.tasks.isEmpty }) else {
       parent.missing(
         "No evaluations: cl-score --model MODEL --adapter ADAPTER --summary "
           + "arm-federated/round-001/eval/global.heldout.json writes one.")
@@ -15,6 +15,7 @@ enum RoundSection: ReportSection {
     let outcome = Outcome(run)
     writeByRound(outcome, into: parent)
     writeByClient(outcome, into: parent)
+    TaskTables.evaluations(run) { (name($0.model), name($0.set)) }.write(into: parent)
     table(run).write(into: parent)
   }
 

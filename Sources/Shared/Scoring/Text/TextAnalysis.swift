@@ -61,6 +61,7 @@ package struct TextAnalysis: ~Copyable {
   /// Replaces what is known by the facts of `text`. Linear in its length.
   package mutating func analyse(_ text: String) {
     positions.repeatedShares = nil
+    positions.language = nil
     self.text = text
     self.text.withUTF8 { bytes in
       var scan = TextScan()
@@ -90,6 +91,8 @@ final class PositionLists {
   var offsets: [Int] = []
   /// ``RepeatedNGrams/shares(of:)`` of the text.
   var repeatedShares: [Double]?
+  /// ``TextAnalysis/language`` of the text.
+  var language: LanguageGuess?
 }
 
 extension TextAnalysis {
@@ -97,6 +100,14 @@ extension TextAnalysis {
   func withBytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) -> Result) -> Result {
     var text = text
     return text.withUTF8(body)
+  }
+
+  /// The text's language, found when it is first asked for.
+  var language: LanguageGuess {
+    if let known = positions.language { return known }
+    let guess = LanguageGuess(of: text)
+    positions.language = guess
+    return guess
   }
 
   /// The bytes from a line's first word to its last.
