@@ -20,7 +20,7 @@ DEMO_PACKAGES   := python3-pip ca-certificates
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help deps demo-deps build test layers golden golden-update model corpus demo smoke study bench \
-  bench-peers test-interop test-defects test-tokenizers install clean distclean
+  bench-partition bench-peers test-interop test-tokenizers test-defects install clean distclean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -145,6 +145,10 @@ bench: build bench-peers ## Measure kernels, training and scoring beside their l
 	$(SWIFT) build $(FLAGS) --product cl-bench-kernels
 	$(BIN)/cl-bench-kernels
 	$(PYTHON) Benchmarks/training.py
+
+bench-partition: build ## Measure cl-partition beside flwr-datasets, jq and Python (about 3 minutes, 7 GB in /dev/shm).
+	@Scripts/data-peers.sh
+	.venv/data/bin/python Benchmarks/data_partition.py
 
 bench-peers: build $(MODEL) $(CORPUS) ## Make the environment and the models that the benchmarks compare with.
 	@Scripts/bench-peers.sh $(MODEL)
