@@ -24,7 +24,9 @@ extension PartitionCommand {
     let plan: Plan
     if writesShards {
       let shards = try ShardFolder(common.output, request: request)
-      plan = try shards.write(request, threads: common.threadCount, body: read) { try partition.plan(tool: toolName) }
+      plan = try shards.write(request, threads: common.threadCount, body: read) {
+        try partition.plan(tool: toolName)
+      }
       folder = shards
     } else {
       let sink = try OutputSink(path: common.output)

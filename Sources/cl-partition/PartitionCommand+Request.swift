@@ -15,7 +15,8 @@ extension PartitionCommand {
     }
     guard ["exact", "hash", nil].contains(assign), plan == nil || assign != "exact" else {
       throw PartitionError.invalidOption(
-        "--assign", value: assign ?? "", expected: plan == nil ? "exact or hash" : "hash with --plan")
+        "--assign", value: assign ?? "",
+        expected: plan == nil ? "exact or hash" : "hash with --plan")
     }
     if let plan { return try request(of: PlanFile(path: plan)) }
     return try PartitionRequest(

@@ -62,7 +62,8 @@ struct PartitionCommand: ToolCommand {
   @Option(help: "Chance that a client is there in a round.")
   var availability: Double?
 
-  @Option(help: "Parts of each client's records, by shares that sum to 1; none keeps them together.")
+  @Option(
+    help: "Parts of each client's records, by shares that sum to 1; none keeps them together.")
   var split: String = "train=.8,validation=.1,test=.1"
 
   @Option(help: "Use only records of LOW..HIGH tokens (or words).")
@@ -106,7 +107,8 @@ struct PartitionCommand: ToolCommand {
     let folder = writesShards ? try ShardFolder(common.output, request: request) : nil
     let scan = RecordScan(
       paths: paths, choice: request.choice, layout: try RecordLayout(fieldOptions: field),
-      groupBy: groupBy, skipInvalid: common.skipInvalid, spoolFolder: planOnly ? nil : folder?.path ?? ShardFolder.temporary,
+      groupBy: groupBy, skipInvalid: common.skipInvalid,
+      spoolFolder: planOnly ? nil : folder?.path ?? ShardFolder.temporary,
       open: try lineOpener())
     let progress = Progress(tool)
     try scan.read(onSkip: tool.reportSkipped) { count in progress.show("\(count) records read") }

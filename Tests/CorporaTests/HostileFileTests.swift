@@ -46,7 +46,8 @@ import Testing
     BadFile("cut.jsonl.zst", Array(frame(windowLog: 20).dropLast(1)), "truncated"),
     BadFile("window.jsonl.zst", frame(windowLog: 40), "compressed data"),
     BadFile("cut.jsonl.xz", Array(ArchiveBytes.packed(line, .xz).dropLast(5)), "compressed data"),
-    BadFile("cut.jsonl.bz2", Array(ArchiveBytes.packed(line, .bzip2).dropLast(5)), "compressed data"),
+    BadFile(
+      "cut.jsonl.bz2", Array(ArchiveBytes.packed(line, .bzip2).dropLast(5)), "compressed data"),
     BadFile("empty.jsonl.bz2", [], "header cut off"),
     BadFile("open.json", "[", "expected \"]\""),
     BadFile("comma.json", "[{},]", "malformed JSON"),
@@ -59,19 +60,34 @@ import Testing
     BadFile("latin.txt", [0x63, 0x61, 0x66, 0xe9], "expected UTF-8"),
     BadFile("utf16.txt", [0xff, 0xfe, 0x61, 0x00], "found UTF-16LE"),
     BadFile("open.xml", "<mediawiki><page><title>a</title>", "malformed XML"),
-    BadFile("entity.xml", "<!DOCTYPE x [<!ENTITY a \"b\">]><mediawiki>&a;</mediawiki>", "malformed XML"),
+    BadFile(
+      "entity.xml", "<!DOCTYPE x [<!ENTITY a \"b\">]><mediawiki>&a;</mediawiki>", "malformed XML"),
     BadFile("tag.xml", "<mediawiki><page></mediawiki>", "malformed XML"),
     BadFile("head.warc", "WARC/1.0\r\nWARC-Type: response\r\n", "malformed WARC"),
-    BadFile("length.warc", "WARC/1.0\r\nWARC-Type: response\r\nContent-Length: -5\r\n\r\n", "malformed WARC"),
-    BadFile("huge.warc", "WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 99999999999999999999\r\n\r\n", "malformed WARC"),
-    BadFile("short.warc", "WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 50\r\n\r\nabc", "malformed WARC"),
-    BadFile("cut.tar", Array(ArchiveBytes.archive([(name: "a.jsonl", bytes: line)], .tar).prefix(900)), "truncated"),
+    BadFile(
+      "length.warc", "WARC/1.0\r\nWARC-Type: response\r\nContent-Length: -5\r\n\r\n",
+      "malformed WARC"),
+    BadFile(
+      "huge.warc",
+      "WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 99999999999999999999\r\n\r\n",
+      "malformed WARC"),
+    BadFile(
+      "short.warc", "WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 50\r\n\r\nabc",
+      "malformed WARC"),
+    BadFile(
+      "cut.tar", Array(ArchiveBytes.archive([(name: "a.jsonl", bytes: line)], .tar).prefix(900)),
+      "truncated"),
     BadFile("cut.zip", Array(zip([(name: "a.jsonl", bytes: line)]).dropLast(30)), "archive"),
     BadFile("none.zip", [0x50, 0x4b, 3, 4], "archive"),
-    BadFile("nested.zip", zip([(name: "in.zip", bytes: zip([(name: "a.jsonl", bytes: line)]))]), "archive within"),
+    BadFile(
+      "nested.zip", zip([(name: "in.zip", bytes: zip([(name: "a.jsonl", bytes: line)]))]),
+      "archive within"),
     BadFile("inner.zip", zip([(name: "a.jsonl.gz", bytes: [0x1f, 0x8b, 8, 0])]), "truncated"),
     BadFile("text.zip", zip([(name: "a.txt", bytes: [0xff])]), "expected UTF-8"),
-    BadFile("sum.tar.gz", changed(ArchiveBytes.archive([(name: "a.jsonl", bytes: line)], .tar, .gzip), at: 40, to: 0), ""),
+    BadFile(
+      "sum.tar.gz",
+      changed(ArchiveBytes.archive([(name: "a.jsonl", bytes: line)], .tar, .gzip), at: 40, to: 0),
+      ""),
     BadFile("x.parquet", "PAR1....", "Parquet", .unsupportedConfiguration),
     BadFile("x.arrow", "ARROW1..", "Arrow", .unsupportedConfiguration),
     BadFile("x.pdf", "%PDF-1.7", "PDF", .unsupportedConfiguration),
@@ -98,7 +114,8 @@ import Testing
       #expect(error.category == file.category)
       #expect((error.location ?? "").hasPrefix(path), "\(error.location ?? "no place")")
       #expect(error.message.contains(file.says), "\(error.message)")
-      #expect(!error.message.isEmpty && !error.message.contains("\n") && error.message.utf8.count < 400)
+      #expect(
+        !error.message.isEmpty && !error.message.contains("\n") && error.message.utf8.count < 400)
     }
   }
 
@@ -119,11 +136,17 @@ import Testing
     #expect(try count("long.jsonl.zst", Self.frame(windowLog: 31)) == 1)
     let skippable: [UInt8] = [0x50, 0x2a, 0x4d, 0x18, 2, 0, 0, 0, 9, 9]
     #expect(try count("skip.jsonl.zst", skippable + ArchiveBytes.packed(Self.line, .zstd)) == 1)
-    #expect(try count("two.jsonl.gz", ArchiveBytes.packed(Self.line, .gzip) + ArchiveBytes.packed(Self.line, .gzip) + [0, 0]) == 2)
+    #expect(
+      try count(
+        "two.jsonl.gz",
+        ArchiveBytes.packed(Self.line, .gzip) + ArchiveBytes.packed(Self.line, .gzip) + [0, 0]) == 2
+    )
   }
 
   /// Whatever single byte of a file is changed, the answer is an error or records, never a trap.
-  @Test(arguments: ["x.csv", "x.json", "x.xml", "x.html", "x.warc", "x.zip", "x.tar", "x.jsonl.zst"])
+  @Test(arguments: [
+    "x.csv", "x.json", "x.xml", "x.html", "x.warc", "x.zip", "x.tar", "x.jsonl.zst",
+  ])
   func anyByteMayChange(name: String) throws {
     let folder = try TemporaryDirectory()
     let bytes: [UInt8] =
@@ -131,11 +154,18 @@ import Testing
       case "x.csv": Array("text,n\n\"a\"\"b\nc\",1\r\nd,2\n".utf8)
       case "x.json": Array(#"[{"text":"a\né","n":[1,{"b":null}]}, {"text":"c"}]"#.utf8)
       case "x.xml":
-        Array("<mediawiki><page><title>T</title><ns>0</ns><id>1</id><revision><text>'''T''' is {{x|y}} [[a|b]].</text></revision></page></mediawiki>".utf8)
-      case "x.html": Array("<!doctype html><html><title>T</title><body><p>a &amp; b<pre>c</pre><ul><li>d</ul></body></html>".utf8)
-      case "x.warc": Array("WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 3\r\n\r\nabc\r\n\r\n".utf8)
+        Array(
+          "<mediawiki><page><title>T</title><ns>0</ns><id>1</id><revision><text>'''T''' is {{x|y}} [[a|b]].</text></revision></page></mediawiki>"
+            .utf8)
+      case "x.html":
+        Array(
+          "<!doctype html><html><title>T</title><body><p>a &amp; b<pre>c</pre><ul><li>d</ul></body></html>"
+            .utf8)
+      case "x.warc":
+        Array("WARC/1.0\r\nWARC-Type: conversion\r\nContent-Length: 3\r\n\r\nabc\r\n\r\n".utf8)
       case "x.zip": Self.zip([(name: "a.jsonl", bytes: Self.line)])
-      case "x.tar": Array(ArchiveBytes.archive([(name: "a.jsonl", bytes: Self.line)], .tar).prefix(2048))
+      case "x.tar":
+        Array(ArchiveBytes.archive([(name: "a.jsonl", bytes: Self.line)], .tar).prefix(2048))
       default: ArchiveBytes.packed(Self.line, .zstd)
       }
     // Headers of tar are long and mostly zero.

@@ -16,7 +16,9 @@ import Testing
   private func archive(_ kind: ArchiveBytes.Kind) throws -> String {
     func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
     let files: [(name: String, bytes: [UInt8])] = [
-      (name: "a.jsonl", bytes: bytes(#"{"text":"one"}"# + "\n\n{bad\n" + #"{"text":"two"}"# + "\n")),
+      (
+        name: "a.jsonl", bytes: bytes(#"{"text":"one"}"# + "\n\n{bad\n" + #"{"text":"two"}"# + "\n")
+      ),
       (name: "b.txt", bytes: [0x61, 0xff, 0x62]),
       (name: "c.csv", bytes: bytes("text,n\nthree,1\nfour\nfive,2\n")),
       (name: "d.jsonl", bytes: bytes("[]\n" + #"{"text":"six"}"#)),
@@ -37,13 +39,15 @@ import Testing
       open: { try Corpus.lines($0) })
     var places: [String] = []
     try scan.read { places.append($0.location ?? "") }
-    #expect(Set(places) == Set(["a.jsonl:3", "b.txt:1", "c.csv:3", "d.jsonl:1"].map { "\(path):\($0)" }))
+    #expect(
+      Set(places) == Set(["a.jsonl:3", "b.txt:1", "c.csv:3", "d.jsonl:1"].map { "\(path):\($0)" }))
     #expect(scan.inputs.map(\.skipped) == [4] && scan.inputs.map(\.records) == [5])
     let outcome = try Plan.make(request, table: scan.table, inputs: scan.inputs, tool: "test 1")
     #expect(outcome.plan.recordCount == 5)
     var lines: [String] = []
     try scan.forEachRecord { _, line, _ in lines.append(String(decoding: line, as: UTF8.self)) }
-    #expect(texts(lines.map { $0.replacing(" ", with: "") }).map { $0.filter(\.isLetter) }.count == 5)
+    #expect(
+      texts(lines.map { $0.replacing(" ", with: "") }).map { $0.filter(\.isLetter) }.count == 5)
     let one = try PartitionRequest(clients: 2, method: "iid", usesHash: true, seed: Seed(1))
     for threads in [1, 3] {
       let hashed = try HashPartition(one, skipInvalid: 4, threads: threads)
@@ -72,7 +76,8 @@ import Testing
   }
 
   @Test func cutArchivesStayErrors() throws {
-    let whole = ArchiveBytes.archive([(name: "a.jsonl", bytes: Array(#"{"text":"one"}"#.utf8))], .zip)
+    let whole = ArchiveBytes.archive(
+      [(name: "a.jsonl", bytes: Array(#"{"text":"one"}"#.utf8))], .zip)
     let path = try folder.write("x.zip", Array(whole.dropLast(30)))
     let scan = RecordScan(
       paths: [path], choice: nil, skipInvalid: 1000, spoolFolder: folder.path,

@@ -17,11 +17,16 @@ import Testing
   /// Records with text that tries to break lines and quotes, odd spacing, fields in any order.
   private func corpus(_ count: Int, seed: UInt64) -> [[UInt8]] {
     var draws = Seed(seed).stream("records")
-    let pieces = ["word ", "é", "漢字 ", "\\n", "\\\"", "😀", "{", "]", "  ", "\\u00e9", "1.5 ", "\\\\"]
+    let pieces = [
+      "word ", "é", "漢字 ", "\\n", "\\\"", "😀", "{", "]", "  ", "\\u00e9", "1.5 ", "\\\\",
+    ]
     return (0..<count).map { index in
-      let text = (0..<draws.integer(below: 40)).map { _ in pieces[draws.integer(below: pieces.count)] }
+      let text = (0..<draws.integer(below: 40)).map { _ in
+        pieces[draws.integer(below: pieces.count)]
+      }
       let space = draws.integer(below: 3) == 0 ? " " : ""
-      let score = #""cl_score":{"v":1,"tokens":\#(1 + draws.integer(below: 300)),"sentences":\#(1 + draws.integer(below: 9)),"quality":\#(draws.uniform()),"score":0.5}"#
+      let score =
+        #""cl_score":{"v":1,"tokens":\#(1 + draws.integer(below: 300)),"sentences":\#(1 + draws.integer(below: 9)),"quality":\#(draws.uniform()),"score":0.5}"#
       let body = #""id":\#(index),\#(space)"text":\#(space)"\#(text.joined())""#
       let label = #""source":"s\#(draws.integer(below: 4))""#
       let fields = draws.integer(below: 2) == 0 ? [body, label, score] : [score, label, body]
@@ -31,7 +36,9 @@ import Testing
 
   /// The files of one corpus in one container.
   private func write(_ lines: [[UInt8]], _ container: String) throws -> [String] {
-    func text(_ lines: ArraySlice<[UInt8]>) -> [UInt8] { Array(lines.joined(separator: [0x0a])) + [0x0a] }
+    func text(_ lines: ArraySlice<[UInt8]>) -> [UInt8] {
+      Array(lines.joined(separator: [0x0a])) + [0x0a]
+    }
     let half = lines.count / 2
     let parts = [text(lines[..<half]), text(lines[half...])]
     let inner = [(name: "a/1.jsonl", bytes: parts[0]), (name: "b.ndjson", bytes: parts[1])]
@@ -56,7 +63,8 @@ import Testing
   }
 
   static let containers =
-    ["plain", "tar", "tar.gz", "zip", "packed in tar", "array"] + ArchiveBytes.Packing.allCases.map(\.rawValue)
+    ["plain", "tar", "tar.gz", "zip", "packed in tar", "array"]
+    + ArchiveBytes.Packing.allCases.map(\.rawValue)
 
   private static func open(_ path: String) throws -> InputSource { try Corpus.lines(path) }
 
@@ -95,7 +103,8 @@ import Testing
       let found = try shards(plan, in: "out")
       #expect(found.joined().sorted() == (try records(paths)).sorted(), "\(method)")
       if container != "array" {
-        #expect(found.joined().sorted() == lines.map { String(decoding: $0, as: UTF8.self) }.sorted())
+        #expect(
+          found.joined().sorted() == lines.map { String(decoding: $0, as: UTF8.self) }.sorted())
       }
       try FileManager.default.removeItem(atPath: folder.file("out"))
     }

@@ -24,16 +24,35 @@ import Testing
   private static let drawn = [0.3, 0.09, 0.06, 0.2]
 
   static let rows = [
-    Row(clients: 8, method: "iid", alpha: 1, expected: [0.005, 0.0005, 0.030, 0.040], tolerance: close),
-    Row(clients: 8, method: "rank:0.3", alpha: 1, expected: [0.062, 0.019, 0.105, 0.339], tolerance: [0.02, 0.008, 0.012, 0.03]),
-    Row(clients: 8, method: "rank:0.6", alpha: 1, expected: [0.292, 0.096, 0.236, 0.721], tolerance: [0.02, 0.008, 0.01, 0.03]),
-    Row(clients: 8, method: "rank:0.9", alpha: 1, expected: [1.04, 0.346, 0.483, 1.204], tolerance: [0.03, 0.01, 0.01, 0.02]),
-    Row(clients: 8, method: "rank", alpha: 1, expected: [2.46, 0.819, 0.749, 1.515], tolerance: close),
-    Row(clients: 8, method: "dirichlet", alpha: 10, expected: [0.055, 0.017, 0.098, 0.122], tolerance: [0.02, 0.008, 0.02, 0.05]),
-    Row(clients: 8, method: "dirichlet", alpha: 1, expected: [0.484, 0.164, 0.307, 0.408], tolerance: drawn),
-    Row(clients: 8, method: "dirichlet", alpha: 0.1, expected: [1.69, 0.634, 0.621, 0.739], tolerance: drawn),
-    Row(clients: 32, method: "dirichlet", alpha: 0.1, expected: [1.99, 0.437, 0.658, 0.987], tolerance: drawn),
-    Row(clients: 32, method: "rank", alpha: 1, expected: [3.13, 0.622, 0.809, 1.593], tolerance: close),
+    Row(
+      clients: 8, method: "iid", alpha: 1, expected: [0.005, 0.0005, 0.030, 0.040], tolerance: close
+    ),
+    Row(
+      clients: 8, method: "rank:0.3", alpha: 1, expected: [0.062, 0.019, 0.105, 0.339],
+      tolerance: [0.02, 0.008, 0.012, 0.03]),
+    Row(
+      clients: 8, method: "rank:0.6", alpha: 1, expected: [0.292, 0.096, 0.236, 0.721],
+      tolerance: [0.02, 0.008, 0.01, 0.03]),
+    Row(
+      clients: 8, method: "rank:0.9", alpha: 1, expected: [1.04, 0.346, 0.483, 1.204],
+      tolerance: [0.03, 0.01, 0.01, 0.02]),
+    Row(
+      clients: 8, method: "rank", alpha: 1, expected: [2.46, 0.819, 0.749, 1.515], tolerance: close),
+    Row(
+      clients: 8, method: "dirichlet", alpha: 10, expected: [0.055, 0.017, 0.098, 0.122],
+      tolerance: [0.02, 0.008, 0.02, 0.05]),
+    Row(
+      clients: 8, method: "dirichlet", alpha: 1, expected: [0.484, 0.164, 0.307, 0.408],
+      tolerance: drawn),
+    Row(
+      clients: 8, method: "dirichlet", alpha: 0.1, expected: [1.69, 0.634, 0.621, 0.739],
+      tolerance: drawn),
+    Row(
+      clients: 32, method: "dirichlet", alpha: 0.1, expected: [1.99, 0.437, 0.658, 0.987],
+      tolerance: drawn),
+    Row(
+      clients: 32, method: "rank", alpha: 1, expected: [3.13, 0.622, 0.809, 1.593], tolerance: close
+    ),
   ]
 
   private func table() throws -> RecordTable {
@@ -65,7 +84,8 @@ import Testing
       let plan = try Plan.make(request, table: table, inputs: [], tool: "test 1").plan
       let axis = try #require(plan.imbalance.axes.first)
       let found = [
-        axis.indices.divergence, axis.indices.normalised, axis.indices.hellinger, axis.distance ?? 0,
+        axis.indices.divergence, axis.indices.normalised, axis.indices.hellinger,
+        axis.distance ?? 0,
       ]
       for index in means.indices { means[index] += found[index] / 5 }
       #expect(plan.amounts.records.reduce(0, +) == 12_014)

@@ -16,13 +16,16 @@ import Testing
     var draws = Seed(5).stream("spill")
     let lines = Corpus.lengths(9000).enumerated().map { index, length in
       let cluster = index > 5000 ? #","cluster":"c\#(draws.integer(below: 3000))""# : ""
-      return #"{"id":\#(index),"text":"t","talk":\#(index / 3),"source":"s\#(index % 3)","cl_score":{"#
+      return
+        #"{"id":\#(index),"text":"t","talk":\#(index / 3),"source":"s\#(index % 3)","cl_score":{"#
         + #""tokens":\#(Int(length)),"sentences":\#(1 + index % 9),"quality":\#(draws.uniform())\#(cluster)}}"#
     }
     return try folder.write("in.jsonl", lines.joined(separator: "\n"))
   }
 
-  private func outcome(_ input: String, _ request: PartitionRequest, bound: Int) throws -> Plan.Outcome {
+  private func outcome(_ input: String, _ request: PartitionRequest, bound: Int) throws
+    -> Plan.Outcome
+  {
     let scan = RecordScan(
       paths: [input], choice: request.choice, groupBy: request.groupBy, spoolFolder: folder.path,
       memoryBound: bound)
@@ -30,11 +33,12 @@ import Testing
     return try Plan.make(request, table: scan.table, inputs: scan.inputs, tool: "test 1")
   }
 
-  @Test(arguments: [
-    ("dirichlet", "length", nil), ("rank:0.6", "quality", nil), ("shards:2", "label:source", nil),
-    ("quantity", "sentences", nil), ("only:quality", nil, "talk"), ("iid", nil, "talk"),
-    ("natural:source", nil, nil),
-  ] as [(String, String?, String?)])
+  @Test(
+    arguments: [
+      ("dirichlet", "length", nil), ("rank:0.6", "quality", nil), ("shards:2", "label:source", nil),
+      ("quantity", "sentences", nil), ("only:quality", nil, "talk"), ("iid", nil, "talk"),
+      ("natural:source", nil, nil),
+    ] as [(String, String?, String?)])
   func filesGiveWhatMemoryGives(method: String, by: String?, groupBy: String?) throws {
     let input = try write()
     let isOwned = method.hasPrefix("natural")
@@ -56,7 +60,8 @@ import Testing
     let request = try PartitionRequest(clients: 2, method: "iid", seed: Seed(1))
     let scan = RecordScan(
       paths: [input], choice: request.choice, spoolFolder: "/nowhere/at/all", memoryBound: 0)
-    #expect(throws: StreamError.cannotCreate(path: "/nowhere/at/all/cl-partition.XXXXXX", errno: 2)) {
+    #expect(throws: StreamError.cannotCreate(path: "/nowhere/at/all/cl-partition.XXXXXX", errno: 2))
+    {
       try scan.read()
     }
   }

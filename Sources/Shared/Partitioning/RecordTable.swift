@@ -151,7 +151,9 @@ package struct RecordTable: Sendable {
     ]
     for (axis, value) in zip(Axis.numeric, values) {
       let field = "\(RecordScore.key).\(axis.name)"
-      if value == nil && required.contains(axis) { throw .missingField(fields.location, field: field) }
+      if value == nil && required.contains(axis) {
+        throw .missingField(fields.location, field: field)
+      }
       if let value, !value.isFinite {
         throw .wrongType(
           fields.location, field: field, expected: "finite number", found: "\(value)")

@@ -43,7 +43,8 @@ package enum WassersteinDistance {
       for place in runs.start(of: run)..<Int(runs.ends[run]) {
         let client = Int(sorted[place])
         if Int(previous[client]) < run {
-          total += Double(sizes[client])
+          total +=
+            Double(sizes[client])
             * curve.gap(
               from: Int(previous[client]), to: run, count: seen[client], of: sizes[client])
           previous[client] = Int32(run)
@@ -53,7 +54,8 @@ package enum WassersteinDistance {
     }
     let last = runs.values.count - 1
     for client in 0..<clients where sizes[client] > 0 {
-      total += Double(sizes[client])
+      total +=
+        Double(sizes[client])
         * curve.gap(from: Int(previous[client]), to: last, count: seen[client], of: sizes[client])
     }
     return total / Double(runs.total)

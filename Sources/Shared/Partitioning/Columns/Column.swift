@@ -76,7 +76,9 @@ final class Column<Value: BitwiseCopyable>: @unchecked Sendable {
 
   /// The value of a record.
   subscript(record: Int) -> Value {
-    guard let base, record < count else { preconditionFailure("a sealed column has no such record") }
+    guard let base, record < count else {
+      preconditionFailure("a sealed column has no such record")
+    }
     return base[record]
   }
 

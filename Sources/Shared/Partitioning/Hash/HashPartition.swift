@@ -98,7 +98,8 @@ package final class HashPartition {
       inputs.append(
         Plan.Input(
           name: input.name, bytes: meter.count, sha256: meter.digest.hexadecimal(),
-          records: tally.records + tally.outOfRange - before, skipped: skippedCount - skippedBefore))
+          records: tally.records + tally.outOfRange - before, skipped: skippedCount - skippedBefore)
+      )
     }
   }
 
@@ -113,7 +114,8 @@ package final class HashPartition {
         path: known.path, reason: "its lengths are \(unit.rawValue), these are \(own.rawValue)")
     }
     let (bins, counts, proportions) = binned()
-    let label = bins.binnings.count == 1 && bins.binnings[0].axis.isLabel
+    let label =
+      bins.binnings.count == 1 && bins.binnings[0].axis.isLabel
       ? (binning: bins.binnings[0], counts: counts) : nil
     let parts = request.split.parts.isEmpty ? [nil] : request.split.parts.map { Optional($0.name) }
     let files = (0..<request.clients).map { client in
@@ -140,7 +142,9 @@ package final class HashPartition {
     if case .open(let field)? = router.bins.parts.first {
       let names = router.labels.names
       let order = names.indices.sorted { names[$0].lexicographicallyPrecedes(names[$1]) }
-      ofBin = order.map { $0 < ofBin.count ? ofBin[$0] : [Int](repeating: 0, count: request.clients) }
+      ofBin = order.map {
+        $0 < ofBin.count ? ofBin[$0] : [Int](repeating: 0, count: request.clients)
+      }
       proportions = order.map { router.shares(ofLabel: names[$0]) }
       binnings = [
         Binning(
